@@ -120,7 +120,7 @@ class Proof(Record):
 class Manifest(Record):
     """The contract of one model version."""
 
-    schema_: Literal[1] = Field(default=SCHEMA, alias="schema")
+    schema_: Literal[1] = Field(default=1, alias="schema")
     name: Name
     version: Version
     bundle_id: str
@@ -280,7 +280,7 @@ def read_bundle(path: Path) -> Bundle:
 
 def find_bundles(directory: Path) -> list[Path]:
     """The bundles in `directory`, newest first."""
-    found = [manifest.parent for manifest in directory.glob("*/manifest.json") if not manifest.parent.name.startswith(".")]
+    found = [path.parent for path in directory.glob("[!.]*/manifest.json")]
     return sorted(found, key=lambda path: (path / "manifest.json").stat().st_mtime_ns, reverse=True)
 
 

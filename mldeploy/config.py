@@ -75,7 +75,9 @@ def load_config(path: Path = CONFIG_FILE) -> Config:
     try:
         config = Config.model_validate(raw)
     except ValidationError as failure:
-        raise UsageError(f"{path} is not right", cause=_explain(failure), remedy="See README.md, section Settings.") from failure
+        raise UsageError(
+            f"{path} cannot be used as it is", cause=_explain(failure), remedy="README.md lists the settings."
+        ) from failure
     return _anchor(config, path.parent)
 
 

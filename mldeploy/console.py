@@ -39,4 +39,7 @@ def error(failure: MldeployError) -> None:
 
 def emit_json(data: Any) -> None:
     """Write `data` to standard output as one JSON document."""
-    out.print_json(json.dumps(data)) if out.is_terminal else print(json.dumps(data))  # noqa: T201
+    if out.is_terminal:
+        out.print_json(json.dumps(data))
+    else:
+        print(json.dumps(data))

@@ -1,0 +1,55 @@
+"""The commands: parse, call one function, render. No decisions live here."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+import typer
+
+from mldeploy import __version__, console
+from mldeploy.cli.loadtest import loadtest
+from mldeploy.cli.package import package
+from mldeploy.cli.release import releases, rollback, ship
+from mldeploy.cli.serve import serve
+from mldeploy.errors import ExitCode, MldeployError
+
+app = typer.Typer(
+    name="mldeploy",
+    help="From a fitted model to a proven, rollback-safe endpoint on one machine.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+for command in (package, ship, rollback, releases, loadtest, serve):
+    app.command()(command)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        console.out.print(f"mldeploy {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Show the version."),
+) -> None:
+    """Options of every command."""
+
+
+def main() -> None:
+    """Run the command line; every failure ends in one message and its documented exit code."""
+    try:
+        code = app(standalone_mode=False)
+    except MldeployError as failure:
+        console.error(failure)
+        code = failure.exit_code
+    except click.ClickException as failure:
+        failure.show()
+        code = ExitCode.USAGE
+    except (KeyboardInterrupt, click.Abort):
+        console.warn("interrupted; things are as they were")
+        code = ExitCode.INTERRUPTED
+    sys.exit(code or ExitCode.DONE)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 
-import click
 import typer
 
 from mldeploy import __version__, console
@@ -46,10 +45,10 @@ def main() -> None:
     except MldeployError as failure:
         console.error(failure)
         code = failure.exit_code
-    except click.ClickException as failure:
+    except typer.TyperException as failure:
         failure.show()
         code = ExitCode.USAGE
-    except (KeyboardInterrupt, click.Abort):
+    except (KeyboardInterrupt, typer.Abort):
         console.warn("interrupted; things are as they were")
         code = ExitCode.INTERRUPTED
     sys.exit(code or ExitCode.DONE)

@@ -25,14 +25,18 @@ class HostConfig(Record):
     url: str | None = Field(default=None, pattern=r"^https?://[^/]+$")
 
 
-class AppConfig(Record):
-    """The settings a release is started with, and kept with."""
+class Limits(Record):
+    """What a release's container may use."""
 
-    name: Name | None = None
-    domain: str | None = None
     memory: str = Field(default="512m", pattern=r"^[1-9][0-9]*[kmg]$")
     cpus: float = Field(default=1.0, gt=0)
     pids: int = Field(default=128, gt=0)
+
+
+class AppConfig(Limits):
+    """The app, whose name is the manifest's unless given here, and the limits of its releases."""
+
+    name: Name | None = None
 
 
 class ImageConfig(Record):

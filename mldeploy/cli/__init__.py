@@ -11,7 +11,7 @@ from mldeploy.cli.loadtest import loadtest
 from mldeploy.cli.package import package
 from mldeploy.cli.release import releases, rollback, ship
 from mldeploy.cli.serve import serve
-from mldeploy.errors import ExitCode, MldeployError
+from mldeploy.errors import MldeployError
 
 app = typer.Typer(
     name="mldeploy",
@@ -41,14 +41,7 @@ def options(
 def main() -> None:
     """Run the command line; every failure ends in one message and its documented exit code."""
     try:
-        code = app(standalone_mode=False)
+        app()
     except MldeployError as failure:
         console.error(failure)
-        code = failure.exit_code
-    except typer.TyperException as failure:
-        failure.show()
-        code = ExitCode.USAGE
-    except (KeyboardInterrupt, typer.Abort):
-        console.warn("interrupted; things are as they were")
-        code = ExitCode.INTERRUPTED
-    sys.exit(code or ExitCode.DONE)
+        sys.exit(failure.exit_code)

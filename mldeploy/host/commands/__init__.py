@@ -1,0 +1,1 @@
+"""Pure functions that return argv. They run nothing and read nothing."""

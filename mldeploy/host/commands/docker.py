@@ -1,0 +1,108 @@
+"""Docker on a host, as argv."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mldeploy.host.layout import APP_LABEL, NETWORK, RUNTIME_USER, AppFolder
+
+if TYPE_CHECKING:
+    from mldeploy.config import Limits
+
+
+def pull(reference: str) -> list[str]:
+    return ["docker", "pull", "--quiet", reference]
+
+
+def has_image(reference: str) -> list[str]:
+    return ["docker", "image", "inspect", "--format", "{{.Id}}", reference]
+
+
+def remove_image(reference: str) -> list[str]:
+    return ["docker", "image", "rm", reference]
+
+
+def create(app: str, release: str, address: str, image: str, limits: Limits) -> list[str]:
+    """Create a release's container in a slot: without rights, without a published port, with limits."""
+    folder = AppFolder(app)
+    return [
+        "docker", "create",
+        "--name", folder.container(release),
+        "--label", f"{APP_LABEL}={app}",
+        "--network", NETWORK,
+        "--ip", address,
+        "--restart", "unless-stopped",
+        "--user", f"{RUNTIME_USER}:{RUNTIME_USER}",
+        "--read-only",
+        "--tmpfs", f"/run/mldeploy:uid={RUNTIME_USER},gid={RUNTIME_USER},mode=0700,size=1m",
+        "--tmpfs", "/tmp:size=64m",
+        "--cap-drop", "ALL",
+        "--security-opt", "no-new-privileges",
+        "--memory", limits.memory,
+        "--memory-swap", limits.memory,
+        "--cpus", f"{limits.cpus:g}",
+        "--pids-limit", str(limits.pids),
+        "--log-driver", "json-file",
+        "--log-opt", "max-size=10m",
+        "--log-opt", "max-file=3",
+        "--stop-timeout", "30",
+        "--volume", f"{folder.rotation}:/rotation:ro",
+        "--env", "MLDEPLOY_ROTATION=/rotation",
+        "--env", f"MLDEPLOY_RELEASE={release}",
+        image,
+    ]  # fmt: skip
+
+
+def start(container: str) -> list[str]:
+    return ["docker", "start", container]
+
+
+def stop(container: str) -> list[str]:
+    return ["docker", "stop", container]
+
+
+def remove(container: str) -> list[str]:
+    """Remove a container, running or not; none is no error."""
+    return ["docker", "rm", "--force", "--volumes", container]
+
+
+def give_address(container: str, address: str) -> list[str]:
+    """Give a stopped container the address of a slot, in place of one it may have kept."""
+    script = 'docker network disconnect --force "$1" "$2" 2>/dev/null; exec docker network connect --ip "$3" "$1" "$2"'
+    return ["sh", "-c", script, "connect", NETWORK, container, address]
+
+
+def take_address(container: str) -> list[str]:
+    """A stopped container keeps no address, so that another can have the slot."""
+    return ["docker", "network", "disconnect", "--force", NETWORK, container]
+
+
+def containers(app: str) -> list[str]:
+    """Print `name<TAB>state<TAB>address` for each container of the app."""
+    form = (
+        "{{.Name}}\t{{.State.Status}}\t"
+        f'{{{{with index .NetworkSettings.Networks "{NETWORK}"}}}}{{{{.IPAMConfig.IPv4Address}}}}{{{{end}}}}'
+    )
+    script = 'docker ps --all --quiet --filter "label=$1" | xargs --no-run-if-empty docker inspect --format "$2"'
+    return ["sh", "-c", script, "containers", f"{APP_LABEL}={app}", form]
+
+
+def state(container: str) -> list[str]:
+    """Print `status<TAB>restarts<TAB>killed for memory<TAB>exit code`."""
+    form = "{{.State.Status}}\t{{.RestartCount}}\t{{.State.OOMKilled}}\t{{.State.ExitCode}}"
+    return ["docker", "inspect", "--format", form, container]
+
+
+def logs(container: str, lines: int) -> list[str]:
+    """Print the last lines of both streams."""
+    return ["sh", "-c", 'docker logs --tail "$1" "$2" 2>&1', "logs", str(lines), container]
+
+
+def control(container: str, *command: str) -> list[str]:
+    """Talk to the runtime through its control client, inside its container."""
+    return ["docker", "exec", container, "python3", "-m", "mldeploy_runtime.control", *command]
+
+
+def create_network(subnet: str, dynamic_range: str) -> list[str]:
+    """The network of slots. Fixed addresses lie outside `dynamic_range`, so that none is given away by chance."""
+    return ["docker", "network", "create", "--subnet", subnet, "--ip-range", dynamic_range, NETWORK]

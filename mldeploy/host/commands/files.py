@@ -1,0 +1,49 @@
+"""Files on a host. Writing is atomic and survives a power cut; content travels on standard input only."""
+
+from __future__ import annotations
+
+
+def make_folders(*paths: str) -> list[str]:
+    return ["mkdir", "-p", *paths]
+
+
+def read(path: str) -> list[str]:
+    """Print the file; nothing when it is not there."""
+    return ["sh", "-c", '[ ! -e "$1" ] || cat -- "$1"', "read", path]
+
+
+def write(path: str, mode: str = "0644") -> list[str]:
+    """Put standard input in place of the file, whole or not at all."""
+    script = (
+        "set -e; umask 077; trap 'rm -f -- \"$1.new\"' EXIT; "
+        'cat > "$1.new"; chmod "$2" "$1.new"; sync "$1.new"; mv -- "$1.new" "$1"; sync "$(dirname "$1")"'
+    )
+    return ["sh", "-c", script, "write", path, mode]
+
+
+def append_line(path: str) -> list[str]:
+    """Append standard input, after closing a torn last line, so that a tear never spoils what follows."""
+    script = (
+        'set -e; if [ -s "$1" ] && [ -n "$(tail -c 1 "$1")" ]; then echo >> "$1"; fi; '
+        'cat >> "$1"; sync "$1"; sync "$(dirname "$1")"'
+    )
+    return ["sh", "-c", script, "append", path]
+
+
+def touch(path: str) -> list[str]:
+    return ["sh", "-c", 'set -e; : > "$1"; sync "$1"; sync "$(dirname "$1")"', "touch", path]
+
+
+def remove(path: str) -> list[str]:
+    return ["sh", "-c", 'set -e; rm -f -- "$1"; sync "$(dirname "$1")"', "remove", path]
+
+
+def list_folder(path: str) -> list[str]:
+    """Print the names in the folder, one a line; nothing when it is not there."""
+    return ["sh", "-c", '[ ! -d "$1" ] || ls -1 -- "$1"', "list", path]
+
+
+def read_each(folder: str, name: str) -> list[str]:
+    """Print `path<TAB>content` for each file `folder`/*/`name`; the content must be one line."""
+    script = 'for f in "$1"/*/"$2"; do [ ! -e "$f" ] || printf \'%s\\t%s\\n\' "$f" "$(cat -- "$f")"; done'
+    return ["sh", "-c", script, "read", folder, name]

@@ -1,0 +1,56 @@
+"""Where things are on a host, and what they are called there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+ROOT = "/var/lib/mldeploy"
+LOCK = f"{ROOT}/lock"
+CADDY = f"{ROOT}/caddy"
+CADDYFILE = f"{CADDY}/Caddyfile"
+SITES = f"{CADDY}/sites"
+
+NETWORK = "mldeploy"
+CADDY_CONTAINER = "mldeploy-caddy"
+CADDY_IMAGE = "caddy:2"
+CADDY_DATA_VOLUME = "mldeploy-caddy-data"
+APP_LABEL = "mldeploy.app"
+RUNTIME_PORT = 8080
+RUNTIME_USER = 10001
+
+
+@dataclass(frozen=True)
+class AppFolder:
+    """One app's files on a host."""
+
+    app: str
+
+    @property
+    def path(self) -> str:
+        return f"{ROOT}/{self.app}"
+
+    @property
+    def ledger(self) -> str:
+        return f"{self.path}/ledger.jsonl"
+
+    @property
+    def slots(self) -> str:
+        return f"{self.path}/slots.json"
+
+    @property
+    def rotation(self) -> str:
+        """A folder: a release is in rotation exactly when a file of its name is here."""
+        return f"{self.path}/rotation"
+
+    def in_rotation(self, release: str) -> str:
+        return f"{self.rotation}/{release}"
+
+    def settings(self, release: str) -> str:
+        return f"{self.path}/settings/{release}.json"
+
+    @property
+    def site(self) -> str:
+        return f"{SITES}/{self.app}.caddy"
+
+    def container(self, release: str) -> str:
+        return f"{self.app}-{release}"

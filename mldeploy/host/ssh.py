@@ -1,0 +1,203 @@
+"""The executor that reaches a host over SSH. Host keys are checked strictly: an unknown or changed key stops."""
+
+from __future__ import annotations
+
+import shlex
+import socket
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import paramiko
+from fabric import Config as FabricConfig
+from fabric import Connection
+
+from mldeploy.errors import MldeployError, UnreachableError, UsageError
+from mldeploy.host.executor import CommandError, Result, reveal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from mldeploy.config import Config, HostConfig
+    from mldeploy.host.executor import Secret
+
+CONNECT_SECONDS = 10
+KEEPALIVE_SECONDS = 5
+
+
+class SshExecutor:
+    """Runs commands over one SSH connection; for a user other than root, through `sudo -n`."""
+
+    def __init__(self, name: str, connection: Connection) -> None:
+        self.name = name
+        self._connection = connection
+        self._prefix: list[str] = []
+        if self.run(["id", "-u"]).stdout != "0":
+            self._prefix = ["sudo", "-n", "--"]
+            self._require_sudo()
+
+    def run(self, argv: Sequence[str | Secret], *, stdin: str = "", deadline: float = 30, check: bool = True) -> Result:
+        channel = self.open(argv)
+        until = time.monotonic() + deadline
+        try:
+            if stdin:
+                channel.sendall(stdin.encode())
+            channel.shutdown_write()
+            stdout = _read_all(channel, channel.recv, until)
+            stderr = _read_all(channel, channel.recv_stderr, until)
+            exit_code = channel.recv_exit_status()
+        except (TimeoutError, OSError, paramiko.SSHException, EOFError) as failure:
+            raise UnreachableError(
+                f"{self.name} did not finish a command within {deadline:.0f} s",
+                cause=f"{shlex.join(str(argument) for argument in argv)[:300]}: {failure or 'no answer'}",
+                remedy=f"Look at the machine with `ssh {self.name}`, then run the same command again.",
+            ) from failure
+        finally:
+            channel.close()
+        result = Result(stdout.rstrip(), stderr.rstrip(), exit_code)
+        if check and exit_code != 0:
+            raise CommandError(self.name, list(argv), result)
+        return result
+
+    def open(self, argv: Sequence[str | Secret]) -> paramiko.Channel:
+        """Start `argv` and return its channel, for a command that lives on beside others."""
+        command = shlex.join([*self._prefix, *(reveal(argument) for argument in argv)])
+        try:
+            channel: paramiko.Channel = self._connection.create_session()
+            channel.exec_command(command)
+        except (OSError, paramiko.SSHException, EOFError) as failure:
+            raise UnreachableError(
+                f"the connection to {self.name} is lost",
+                cause=str(failure) or type(failure).__name__,
+                remedy="Run the same command again: it continues from what the host's ledger says.",
+            ) from failure
+        return channel
+
+    def _require_sudo(self) -> None:
+        result = self.run(["true"], check=False)
+        if result.exit_code != 0:
+            raise UsageError(
+                f"the user on {self.name} is not root and may not use sudo without a password",
+                cause=result.stderr or "sudo refused",
+                remedy="Connect as root, or allow it: `echo 'USER ALL=(ALL) NOPASSWD: ALL' > /etc/sudoers.d/mldeploy`.",
+            )
+
+
+@contextmanager
+def connect(name: str, config: Config) -> Iterator[SshExecutor]:
+    """Connect to host `name`: a host of mldeploy.toml, or simply an alias of the SSH configuration file.
+
+    Raises UnreachableError when it does not resolve, does not answer, is not known by its key, or refuses ours.
+    """
+    host = config.hosts.get(name)
+    aliases = _read_ssh_config(config.ssh_config)
+    if host is None and name not in aliases.get_hostnames() and not _resolves(name):
+        raise UnreachableError(
+            f"there is no host {name!r}",
+            cause=f"it is neither in mldeploy.toml nor in {config.ssh_config}, and its name does not resolve",
+            remedy=f"Add a table [hosts.{name}] with an address to mldeploy.toml, or a Host entry to the SSH file.",
+        )
+    connection = _connection(name, host, aliases)
+    try:
+        _open(name, connection)
+        yield SshExecutor(name, connection)
+    finally:
+        connection.close()
+
+
+def _connection(name: str, host: HostConfig | None, aliases: paramiko.SSHConfig) -> Connection:
+    connection = Connection(
+        (host and host.address) or name,
+        user=host and host.user,
+        port=host and host.port,
+        config=FabricConfig(ssh_config=aliases),
+        connect_timeout=CONNECT_SECONDS,
+        connect_kwargs=(
+            {"key_filename": str(host.identity_file), "look_for_keys": False} if host and host.identity_file else {}
+        ),
+    )
+    client = connection.client
+    client.set_missing_host_key_policy(paramiko.RejectPolicy())
+    for path in _known_hosts(name, host, aliases):
+        if path.exists():
+            client.load_system_host_keys(str(path))
+    return connection
+
+
+def _known_hosts(name: str, host: HostConfig | None, aliases: paramiko.SSHConfig) -> list[Path]:
+    if host and host.known_hosts:
+        return [host.known_hosts]
+    named = aliases.lookup((host and host.address) or name).get("userknownhostsfile", "~/.ssh/known_hosts")
+    return [Path(path).expanduser() for path in [*shlex.split(str(named)), "/etc/ssh/ssh_known_hosts"]]
+
+
+def _open(name: str, connection: Connection) -> None:
+    where = f"{connection.user}@{connection.host}:{connection.port}"
+    try:
+        connection.open()
+    except paramiko.BadHostKeyException as failure:
+        raise UnreachableError(
+            f"the host key of {name} has changed",
+            cause=f"expected {_fingerprint(failure.expected_key)}, got {_fingerprint(failure.key)}",
+            remedy="If the machine was rebuilt, remove its old line from known_hosts; if not, somebody is in between.",
+        ) from failure
+    except paramiko.AuthenticationException as failure:
+        raise UnreachableError(
+            f"{name} refuses our key",
+            cause=f"{where}: {failure}",
+            remedy="Check user and identity_file of the host, and that the public key is in its authorized_keys.",
+        ) from failure
+    except socket.gaierror as failure:
+        raise UnreachableError(
+            f"the address of {name} does not resolve",
+            cause=f"{connection.host}: {failure.strerror}",
+            remedy="Check the host's address in mldeploy.toml or in the SSH configuration file.",
+        ) from failure
+    except (paramiko.SSHException, OSError, EOFError) as failure:
+        if "not found in known_hosts" in str(failure):
+            raise UnreachableError(
+                f"{name} is not known yet",
+                cause=f"{where}: its host key is not in known_hosts",
+                remedy=f"Connect once with `ssh {name}`, compare the fingerprint, and accept it.",
+            ) from failure
+        raise UnreachableError(
+            f"{name} does not answer",
+            cause=f"{where}: {failure or type(failure).__name__}",
+            remedy="Check that the machine is on, and that its address and port are right.",
+        ) from failure
+    transport = connection.transport
+    if transport is None:
+        raise MldeployError(f"the connection to {name} closed at once", cause=where)
+    transport.set_keepalive(KEEPALIVE_SECONDS)
+
+
+def _read_ssh_config(path: Path) -> paramiko.SSHConfig:
+    if not path.exists():
+        return paramiko.SSHConfig()
+    try:
+        return paramiko.SSHConfig.from_path(str(path))
+    except (OSError, paramiko.ConfigParseError) as failure:
+        raise UsageError(f"{path} cannot be read", cause=str(failure), remedy="Mend the SSH file.") from failure
+
+
+def _resolves(name: str) -> bool:
+    try:
+        socket.getaddrinfo(name, None)
+    except OSError:
+        return False
+    return True
+
+
+def _fingerprint(key: paramiko.PKey) -> str:
+    return f"{key.get_name()} {key.fingerprint}"
+
+
+def _read_all(channel: paramiko.Channel, receive: Callable[[int], bytes], until: float) -> str:
+    chunks: list[bytes] = []
+    while True:
+        channel.settimeout(max(until - time.monotonic(), 0.001))
+        chunk = receive(65536)
+        if not chunk:
+            return b"".join(chunks).decode(errors="replace")
+        chunks.append(chunk)

@@ -1,0 +1,87 @@
+"""A plan: steps that can say what they will do, do it, and undo it. What is shown is what is done."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Callable
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mldeploy.errors import MldeployError, NeedsPersonError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step. `do` returns a detail worth showing, or nothing; `undo` must also mend a step done by half."""
+
+    says: str
+    do: Callable[[], str | None]
+    undo: Callable[[], object] | None = None
+
+
+@dataclass(frozen=True)
+class Done:
+    """A step that was carried out, and how long it took in seconds."""
+
+    says: str
+    detail: str
+    seconds: float
+
+
+Report = Callable[[Done], None]
+
+
+def execute(steps: Sequence[Step], report: Report) -> list[Done]:
+    """Carry out the steps in order; if one fails or is interrupted, undo it and all before it, last first.
+
+    Raises what made the step fail, or NeedsPersonError when undoing failed too.
+    """
+    done: list[Done] = []
+    begun: list[Step] = []
+    try:
+        for step in steps:
+            begun.append(step)
+            start = time.monotonic()
+            detail = step.do() or ""
+            done.append(Done(step.says, detail, time.monotonic() - start))
+            report(done[-1])
+    except BaseException as failure:
+        with _uninterrupted():
+            _undo(begun, failure, report)
+        raise
+    return done
+
+
+def _undo(begun: Sequence[Step], failure: BaseException, report: Report) -> None:
+    for step in reversed(begun):
+        if step.undo is None:
+            continue
+        start = time.monotonic()
+        try:
+            step.undo()
+        except MldeployError as second:
+            raise NeedsPersonError(
+                f"undoing the step “{step.says}” failed",
+                cause=f"{second.message}: {second.cause} (it was undone because: {failure})",
+                remedy="Run the same command again once the host answers: it continues from the host's ledger.",
+            ) from failure
+        report(Done(f"undone: {step.says}", "", time.monotonic() - start))
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """A second Ctrl-C must not stop the undoing half way."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

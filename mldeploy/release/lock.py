@@ -1,0 +1,126 @@
+"""The lock: one changing command a host at a time.
+
+A process on the host holds it. It ends on end of input or when the heartbeat is missed, so a laptop that
+died or fell asleep frees it, and nothing is ever left to remove by hand. Each changing command carries
+the lock's token, so a laptop that wakes up after the lock went to another cannot act.
+"""
+
+from __future__ import annotations
+
+import getpass
+import platform
+import secrets
+import threading
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from mldeploy.errors import LockedError
+from mldeploy.host.executor import CommandError
+from mldeploy.host.layout import LOCK, ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from mldeploy.host.executor import Executor, Result, Secret, Stream
+
+HEARTBEAT_SECONDS = 2
+MISSED_HEARTBEAT_SECONDS = 10
+
+_TOKEN = "/run/mldeploy.token"  # noqa: S105  a path, not a secret
+_LOST = 97
+
+# bash, because only its `read` has a time limit. /run is emptied by a reboot, and the token with it.
+_HOLD = """
+mkdir -p "$(dirname "$1")"
+exec 9>> "$1"
+if ! flock --nonblock 9; then printf 'held %s\\n' "$(cat "$1")"; exit 1; fi
+printf '%s\\n' "$3" > "$1"
+printf '%s' "$2" > "$4"
+echo granted
+while IFS= read -r -t "$5"; do :; done
+rm -f "$4"
+"""
+_GUARD = '[ "$(cat "$1" 2>/dev/null)" = "$2" ] || exit "$3"; shift 3; exec "$@"'
+
+
+@contextmanager
+def hold(executor: Executor, doing: str) -> Iterator[Executor]:
+    """Hold the host's lock; yields an executor whose every command runs only while it is held.
+
+    Raises LockedError when another holds it, naming who, since when and for what.
+    """
+    token = secrets.token_hex(16)
+    who = f"{whoami()}, {doing}, since {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"
+    stream = executor.open(["bash", "-c", _HOLD, "lock", LOCK, token, who, _TOKEN, str(MISSED_HEARTBEAT_SECONDS)])
+    try:
+        answer = _read_line(stream)
+        if answer != "granted":
+            raise LockedError(
+                f"{executor.name} is being changed by another",
+                cause=answer.removeprefix("held ") or "the lock could not be taken",
+                remedy="Wait until it is done. The lock frees itself 10 s after its holder is gone.",
+            )
+        with _heartbeat(stream):
+            yield Guarded(executor, token)
+    finally:
+        stream.close()
+
+
+class Guarded:
+    """An executor whose commands run only while the lock with this token is held."""
+
+    def __init__(self, executor: Executor, token: str) -> None:
+        self.name = executor.name
+        self._executor = executor
+        self._guard = ["sh", "-c", _GUARD, "guarded", _TOKEN, token, str(_LOST)]
+
+    def run(self, argv: Sequence[str | Secret], *, stdin: str = "", deadline: float = 30, check: bool = True) -> Result:
+        result = self._executor.run([*self._guard, *argv], stdin=stdin, deadline=deadline, check=False)
+        if result.exit_code == _LOST:
+            raise LockedError(
+                f"the lock of {self.name} was lost, so nothing more was done",
+                cause=f"no heartbeat reached it for {MISSED_HEARTBEAT_SECONDS} s: this machine slept, or was cut off",
+                remedy="Run the command again: it continues from what the host's ledger says.",
+            )
+        if check and result.exit_code != 0:
+            raise CommandError(self.name, list(argv), result)
+        return result
+
+    def open(self, argv: Sequence[str | Secret]) -> Stream:
+        return self._executor.open([*self._guard, *argv])
+
+
+def whoami() -> str:
+    return f"{getpass.getuser()}@{platform.node()}"
+
+
+@contextmanager
+def _heartbeat(stream: Stream) -> Iterator[None]:
+    over = threading.Event()
+
+    def beat() -> None:
+        while not over.wait(HEARTBEAT_SECONDS):
+            try:
+                stream.sendall(b"\n")
+            except OSError:
+                return
+
+    thread = threading.Thread(target=beat, name="lock heartbeat", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+def _read_line(stream: Stream) -> str:
+    stream.settimeout(MISSED_HEARTBEAT_SECONDS)
+    line = b""
+    while not line.endswith(b"\n"):
+        chunk = stream.recv(1024)
+        if not chunk:
+            break
+        line += chunk
+    return line.decode(errors="replace").strip()

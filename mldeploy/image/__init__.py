@@ -1,0 +1,7 @@
+"""From a bundle to an image in a registry."""
+
+from mldeploy.image.build import Image, build_image
+from mldeploy.image.push import push_image
+from mldeploy.image.source import RuntimeSource, runtime_source
+
+__all__ = ["Image", "RuntimeSource", "build_image", "push_image", "runtime_source"]

@@ -1,0 +1,105 @@
+"""An image as bytes: configuration, manifest, and the archive that a Docker Engine loads.
+
+The archive holds the image twice by name and once by bytes: as an OCI layout, which Engines with the
+containerd store read, and with Docker's own manifest.json, which all others do.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import tarfile
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+if TYPE_CHECKING:
+    from mldeploy.image.tree import Layer
+
+EPOCH = "1970-01-01T00:00:00Z"
+"""The time every image carries: a real one would give equal inputs unequal digests."""
+
+
+@dataclass(frozen=True)
+class Composition:
+    """An image that exists as bytes alone: its JSON documents and its layers, lowest first."""
+
+    config: bytes
+    manifest: bytes
+    layers: tuple[Layer, ...]
+
+    @property
+    def ids(self) -> frozenset[str]:
+        """What an Engine may call this image: by its configuration, or, in the containerd store, by its manifest."""
+        return frozenset({digest_of(self.config), digest_of(self.manifest)})
+
+
+def digest_of(content: bytes) -> str:
+    return f"sha256:{hashlib.sha256(content).hexdigest()}"
+
+
+def compose(layers: tuple[Layer, ...], platform: str, settings: dict[str, Any]) -> Composition:
+    """An image of `layers`; `settings` is the `config` part: user, entrypoint, environment, labels."""
+    system, architecture = platform.split("/")
+    config = _json(
+        {
+            "architecture": architecture,
+            "os": system,
+            "created": EPOCH,
+            "config": settings,
+            "rootfs": {"type": "layers", "diff_ids": [layer.digest for layer in layers]},
+            "history": [{"created": EPOCH, "created_by": f"mldeploy {layer.path.stem}"} for layer in layers],
+        }
+    )
+    manifest = _json(
+        {
+            "schemaVersion": 2,
+            "mediaType": "application/vnd.oci.image.manifest.v1+json",
+            "config": _descriptor("application/vnd.oci.image.config.v1+json", digest_of(config), len(config)),
+            "layers": [
+                _descriptor("application/vnd.oci.image.layer.v1.tar", layer.digest, layer.size) for layer in layers
+            ],
+        }
+    )
+    return Composition(config, manifest, layers)
+
+
+def write_archive(image: Composition, file: BinaryIO) -> None:
+    """Write what `docker load` reads."""
+    manifest = _descriptor("application/vnd.oci.image.manifest.v1+json", digest_of(image.manifest), len(image.manifest))
+    docker = [{
+        "Config": _blob(digest_of(image.config)),
+        "RepoTags": None,
+        "Layers": [_blob(layer.digest) for layer in image.layers],
+    }]  # fmt: skip
+    documents = {
+        "oci-layout": _json({"imageLayoutVersion": "1.0.0"}),
+        "index.json": _json({"schemaVersion": 2, "manifests": [manifest]}),
+        "manifest.json": _json(docker),
+        _blob(digest_of(image.manifest)): image.manifest,
+        _blob(digest_of(image.config)): image.config,
+    }
+    with tarfile.open(fileobj=file, mode="w") as archive:
+        for name, content in documents.items():
+            _add(archive, name, io.BytesIO(content), len(content))
+        for layer in image.layers:
+            with layer.path.open("rb") as tar:
+                _add(archive, _blob(layer.digest), tar, layer.size)
+
+
+def _add(archive: tarfile.TarFile, name: str, content: BinaryIO, size: int) -> None:
+    entry = tarfile.TarInfo(name)
+    entry.size = size
+    archive.addfile(entry, content)
+
+
+def _blob(digest: str) -> str:
+    return f"blobs/{digest.replace(':', '/')}"
+
+
+def _descriptor(media_type: str, digest: str, size: int) -> dict[str, Any]:
+    return {"mediaType": media_type, "digest": digest, "size": size}
+
+
+def _json(document: Any) -> bytes:
+    return json.dumps(document, sort_keys=True, separators=(",", ":")).encode()

@@ -1,0 +1,159 @@
+"""From a bundle to a proven image: the generic runtime's layers, and one more with the bundle."""
+
+from __future__ import annotations
+
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from docker.errors import ImageNotFound
+
+from mldeploy import __version__
+from mldeploy.image.archive import Composition, compose, write_archive
+from mldeploy.image.base import find_base
+from mldeploy.image.engine import connect, explained
+from mldeploy.image.prove import prove_golden_rows
+from mldeploy.image.runtime import PREFIX, USER, Runtime, build_runtime
+from mldeploy.image.source import runtime_source
+from mldeploy.image.tree import Layer, Tree, file_node, write_layer
+
+if TYPE_CHECKING:
+    from docker import DockerClient
+
+    from mldeploy.bundle import Bundle
+    from mldeploy.config import ImageConfig
+
+DEFAULT_PLATFORM = "linux/amd64"
+BUNDLE_FILES = ("manifest.json", "model.onnx", "golden.json", "baseline.json")
+"""What the server reads; the report is for people and stays outside."""
+
+
+@dataclass(frozen=True)
+class Image:
+    """An image in the Engine. `reference` is its name for people; `size` is in bytes, unpacked.
+
+    `built` is false when the Engine had it already; `golden_rows` is how many were answered in it, and
+    None when it was not run: it was there, or is for a platform that this Engine does not have.
+    """
+
+    name: str
+    tag: str
+    id: str
+    platform: str
+    bundle_id: str
+    size: int
+    built: bool
+    golden_rows: int | None
+
+    @property
+    def reference(self) -> str:
+        return f"{self.name}:{self.tag}"
+
+
+def build_image(bundle: Bundle, settings: ImageConfig, platform: str | None = None) -> Image:
+    """Build the image of `bundle` for `platform` (else the settings', else linux/amd64), unless it is there.
+
+    It gets its name only after its golden rows were answered inside it, where this Engine can run it.
+
+    Raises UnreachableError when Docker, the base image or the package index cannot be reached,
+    NotProvenError when a golden row is answered otherwise in the image.
+    """
+    platform = platform or settings.platform or DEFAULT_PLATFORM
+    engine = connect()
+    runtime = build_runtime(engine, find_base(engine, settings.base, platform), runtime_source())
+    with tempfile.TemporaryDirectory(prefix="mldeploy-") as scratch:
+        layer = write_layer(bundle_tree(bundle), Path(scratch) / "bundle.tar")
+        image = compose((*runtime.layers, layer), platform, image_settings(bundle, runtime))
+        return _present(engine, bundle, image, platform) or _build(engine, bundle, image, platform)
+
+
+def bundle_tree(bundle: Bundle) -> Tree:
+    """The bundle as it lies in the image."""
+    return {f"bundle/{name}": file_node(bundle.path / name) for name in BUNDLE_FILES}
+
+
+def image_settings(bundle: Bundle, runtime: Runtime) -> dict[str, Any]:
+    """How the image starts, and what it says about itself."""
+    labels = {
+        "org.opencontainers.image.title": bundle.manifest.name,
+        "org.opencontainers.image.version": bundle.manifest.version,
+        "io.mldeploy.bundle-id": bundle.manifest.bundle_id,
+        "io.mldeploy.runtime": runtime.key,
+        "io.mldeploy.version": __version__,
+    }
+    if commit := git_commit(bundle.path):
+        labels["org.opencontainers.image.revision"] = commit
+    return {
+        "User": f"{USER}:{USER}",
+        "Env": [
+            "PATH=/usr/local/bin:/usr/bin:/bin",
+            "LANG=C.UTF-8",
+            f"PYTHONPATH=/{PREFIX}",
+            "PYTHONDONTWRITEBYTECODE=1",
+            "PYTHONUNBUFFERED=1",
+        ],
+        "Entrypoint": ["python3", "-m", "mldeploy_runtime"],
+        "WorkingDir": "/",
+        "ExposedPorts": {"8080/tcp": {}},
+        "Labels": labels,
+        "StopSignal": "SIGTERM",
+    }
+
+
+def git_commit(folder: Path) -> str | None:
+    """The commit checked out around `folder`, marked `-dirty` when files differ from it; None outside of git."""
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(folder), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"],  # noqa: S607
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    except FileNotFoundError:
+        return None
+    return done.stdout.strip() or None
+
+
+def _present(engine: DockerClient, bundle: Bundle, image: Composition, platform: str) -> Image | None:
+    try:
+        found = engine.images.get(f"{bundle.manifest.name}:{bundle.manifest.tag}")
+    except ImageNotFound:
+        return None
+    if str(found.id) not in image.ids:
+        return None
+    return _describe(bundle, str(found.id), image.layers, platform, built=False, golden_rows=None)
+
+
+def _build(engine: DockerClient, bundle: Bundle, image: Composition, platform: str) -> Image:
+    image_id = _load(engine, image)
+    rows = None
+    if platform == _native_platform(engine):
+        try:
+            rows = prove_golden_rows(engine, image_id)
+        except BaseException:
+            engine.images.remove(image_id, force=True)
+            raise
+    engine.images.get(image_id).tag(bundle.manifest.name, bundle.manifest.tag)
+    return _describe(bundle, image_id, image.layers, platform, built=True, golden_rows=rows)
+
+
+def _load(engine: DockerClient, image: Composition) -> str:
+    with tempfile.TemporaryFile() as file, explained("load the new image"):
+        write_archive(image, file)
+        file.seek(0)
+        return str(engine.images.load(file)[0].id)
+
+
+def _native_platform(engine: DockerClient) -> str:
+    version = engine.version()
+    return f"{version['Os']}/{version['Arch']}"
+
+
+def _describe(
+    bundle: Bundle, image_id: str, layers: tuple[Layer, ...], platform: str, *, built: bool, golden_rows: int | None
+) -> Image:
+    manifest = bundle.manifest
+    size = sum(layer.size for layer in layers)
+    return Image(manifest.name, manifest.tag, image_id, platform, manifest.bundle_id, size, built, golden_rows)

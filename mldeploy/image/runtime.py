@@ -1,0 +1,104 @@
+"""The generic part of every image: a system with Python, the server's packages, the server.
+
+It is built once for its inputs and kept in the cache folder under their hash, so that every later image
+adds one layer to the same bytes. Nothing of the target's architecture runs while it is built.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mldeploy.image.base import Base, python_version, read_base
+from mldeploy.image.tree import FOLDER, Layer, Node, Tree, file_node, tree_of_folder, write_layer
+from mldeploy.image.wheels import install_wheels
+
+if TYPE_CHECKING:
+    from docker import DockerClient
+
+    from mldeploy.image.source import RuntimeSource
+
+PREFIX = "opt/mldeploy"
+"""Where the packages and the server are in the image: the one entry of its PYTHONPATH."""
+
+USER = 10001
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """The generic layers for one platform, lowest first; `key` is the hash of what they were made from."""
+
+    key: str
+    platform: str
+    layers: tuple[Layer, ...]
+
+
+def build_runtime(engine: DockerClient, base: Base, source: RuntimeSource) -> Runtime:
+    """The runtime's layers for the base's platform, from the cache when their inputs are the same."""
+    key = _key(base, source)
+    kept = cache_folder() / "runtime" / key
+    if not (kept / "runtime.json").is_file():
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        staging = Path(tempfile.mkdtemp(prefix=".runtime-", dir=kept.parent))
+        try:
+            _write(engine, base, source, staging)
+            shutil.rmtree(kept, ignore_errors=True)
+            staging.rename(kept)
+        finally:
+            shutil.rmtree(staging, ignore_errors=True)
+    layers = json.loads((kept / "runtime.json").read_text(encoding="utf-8"))
+    return Runtime(
+        key, base.platform, tuple(Layer(kept / layer["path"], layer["digest"], layer["size"]) for layer in layers)
+    )
+
+
+def cache_folder() -> Path:
+    """Where mldeploy keeps what it can make again."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "mldeploy"
+
+
+def _write(engine: DockerClient, base: Base, source: RuntimeSource, into: Path) -> None:
+    system = read_base(engine, base)
+    packages = into / "packages"
+    install_wheels(source.lock, base.platform, python_version(system), packages)
+    trees = {
+        "system.tar": with_user(system),
+        "packages.tar": tree_of_folder(packages, PREFIX),
+        "runtime.tar": runtime_tree(source),
+    }
+    layers = [write_layer(tree, into / name) for name, tree in trees.items()]
+    shutil.rmtree(packages)
+    described = [asdict(layer) | {"path": layer.path.name} for layer in layers]
+    (into / "runtime.json").write_text(json.dumps(described, indent=2) + "\n", encoding="utf-8")
+
+
+def with_user(system: Tree) -> Tree:
+    """The system with the user that the server runs as, and the folder its control socket is in."""
+    added = {"etc/passwd": f"mldeploy:x:{USER}:{USER}::/:/nologin\n", "etc/group": f"mldeploy:x:{USER}:\n"}
+    tree = dict(system)
+    for name, line in added.items():
+        known = tree[name].read() if name in tree else b""
+        tree[name] = file_node(known + line.encode())
+    return tree | {"run": FOLDER, "tmp": Node("folder", 0o1777), "run/mldeploy": Node("folder", 0o755)}
+
+
+def runtime_tree(source: RuntimeSource) -> Tree:
+    """The server's own package, as it lies in the image."""
+    return {f"{PREFIX}/{path.relative_to(source.folder).as_posix()}": file_node(path) for path in source.files()}
+
+
+def _key(base: Base, source: RuntimeSource) -> str:
+    """The hash of everything that the layers depend on: this package's code is among it, for it holds the rules."""
+    digest = hashlib.sha256(f"{base.id} {base.platform}\n".encode())
+    rules = sorted(Path(__file__).parent.glob("*.py"))
+    for folder, paths in ((Path(__file__).parent, rules), (source.folder, [source.lock, *source.files()])):
+        for path in paths:
+            content = path.read_bytes()
+            digest.update(f"{path.relative_to(folder).as_posix()} {len(content)}\n".encode() + content)
+    return digest.hexdigest()

@@ -1,0 +1,143 @@
+"""A file tree in memory, and its form as an image layer: equal trees give equal bytes on every machine."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import tarfile
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, BinaryIO, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+MAX_LINKS = 40
+
+
+@dataclass(frozen=True)
+class Node:
+    """One entry. `content` is a file's bytes, or where they are on this machine; `target` is a link's."""
+
+    kind: Literal["file", "folder", "link"]
+    mode: int
+    content: bytes | Path = b""
+    target: str = ""
+
+    def read(self) -> bytes:
+        return self.content.read_bytes() if isinstance(self.content, Path) else self.content
+
+    def open(self) -> BinaryIO:
+        return self.content.open("rb") if isinstance(self.content, Path) else io.BytesIO(self.content)
+
+    @property
+    def size(self) -> int:
+        return self.content.stat().st_size if isinstance(self.content, Path) else len(self.content)
+
+
+Tree = dict[str, Node]
+"""Nodes by their path without a leading slash, such as `usr/bin/python3`."""
+
+FOLDER = Node("folder", 0o755)
+
+
+def file_node(content: bytes | Path, *, executable: bool = False) -> Node:
+    return Node("file", 0o755 if executable else 0o644, content)
+
+
+def tree_of_folder(folder: Path, at: str) -> Tree:
+    """What lies below `folder`, placed at `at`. Modes become 644, or 755 where the owner may execute."""
+    tree: Tree = {}
+    for path in sorted(folder.rglob("*")):
+        name = f"{at}/{path.relative_to(folder).as_posix()}"
+        if path.is_symlink():
+            tree[name] = Node("link", 0o777, target=str(path.readlink()))
+        elif path.is_dir():
+            tree[name] = FOLDER
+        else:
+            tree[name] = file_node(path, executable=bool(path.stat().st_mode & 0o100))
+    return tree
+
+
+def tree_of_tar(archive: tarfile.TarFile) -> Tree:
+    """The folders, files and links of a root file system; devices and sockets are the container's own."""
+    tree: Tree = {}
+    for member in archive:
+        name = member.name.removeprefix("./").strip("/")
+        if member.isdir() and name not in ("", "."):
+            tree[name] = Node("folder", member.mode)
+        elif member.issym():
+            tree[name] = Node("link", 0o777, target=member.linkname)
+        elif member.islnk():
+            tree[name] = tree[member.linkname.removeprefix("./").strip("/")]
+        elif member.isfile() and (content := archive.extractfile(member)):
+            tree[name] = Node("file", member.mode, content.read())
+    return tree
+
+
+def with_parents(tree: Mapping[str, Node]) -> Tree:
+    """The tree with every folder that its entries lie in."""
+    parents = {str(parent): FOLDER for name in tree for parent in PurePosixPath(name).parents if parent.name}
+    return parents | dict(tree)
+
+
+def resolve(tree: Mapping[str, Node], path: str) -> str | None:
+    """The name of the entry that `path` leads to through links in any of its parts; None if there is none."""
+    parts = list(reversed(PurePosixPath(path.lstrip("/")).parts))
+    found = PurePosixPath()
+    links = 0
+    while parts:
+        part = parts.pop()
+        if part == "..":
+            found = found.parent
+            continue
+        here = tree.get(str(found / part))
+        if here is None:
+            return None
+        if here.kind != "link":
+            found /= part
+            continue
+        links += 1
+        if links > MAX_LINKS:
+            return None
+        if here.target.startswith("/"):
+            found = PurePosixPath()
+        parts.extend(reversed(PurePosixPath(here.target.lstrip("/")).parts))
+    return str(found)
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One layer as an uncompressed tar file; `digest` is that of the file, `size` in bytes."""
+
+    path: Path
+    digest: str
+    size: int
+
+
+def write_layer(tree: Mapping[str, Node], path: Path) -> Layer:
+    """Write `tree` as a layer: entries sorted, owned by root, at time zero."""
+    with path.open("wb") as file, tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT) as archive:
+        for name, node in sorted(with_parents(tree).items()):
+            _add(archive, name, node)
+    with path.open("rb") as written:
+        digest = hashlib.file_digest(written, "sha256").hexdigest()
+    return Layer(path, f"sha256:{digest}", path.stat().st_size)
+
+
+def _add(archive: tarfile.TarFile, name: str, node: Node) -> None:
+    entry = tarfile.TarInfo(name)
+    entry.mode = node.mode
+    if node.kind == "file":
+        entry.size = node.size
+        with node.open() as content:
+            archive.addfile(entry, content)
+        return
+    entry.type = tarfile.DIRTYPE if node.kind == "folder" else tarfile.SYMTYPE
+    entry.linkname = node.target
+    archive.addfile(entry)
+
+
+def files(tree: Mapping[str, Node]) -> Iterator[tuple[str, Node]]:
+    """The entries that hold bytes."""
+    return ((name, node) for name, node in tree.items() if node.kind == "file")

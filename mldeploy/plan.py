@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mldeploy.errors import MldeployError, NeedsPersonError
+from mldeploy.errors import LockedError, MldeployError, NeedsPersonError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -18,20 +18,24 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Step:
-    """One step. `do` returns a detail worth showing, or nothing; `undo` must also mend a step done by half."""
+    """One step. `do` returns a detail worth showing, or nothing.
+
+    `undo` is given what failed, and must also mend a step done by half.
+    """
 
     says: str
     do: Callable[[], str | None]
-    undo: Callable[[], object] | None = None
+    undo: Callable[[BaseException], object] | None = None
 
 
 @dataclass(frozen=True)
 class Done:
-    """A step that was carried out, and how long it took in seconds."""
+    """A step that was carried out: how long it took, and at which time.monotonic() it ended, in seconds."""
 
     says: str
     detail: str
     seconds: float
+    ended: float
 
 
 Report = Callable[[Done], None]
@@ -40,7 +44,8 @@ Report = Callable[[Done], None]
 def execute(steps: Sequence[Step], report: Report) -> list[Done]:
     """Carry out the steps in order; if one fails or is interrupted, undo it and all before it, last first.
 
-    Raises what made the step fail, or NeedsPersonError when undoing failed too.
+    Raises what made the step fail, or NeedsPersonError when undoing failed too. Without the lock nothing
+    is undone: another may already be at work on the host.
     """
     done: list[Done] = []
     begun: list[Step] = []
@@ -48,9 +53,10 @@ def execute(steps: Sequence[Step], report: Report) -> list[Done]:
         for step in steps:
             begun.append(step)
             start = time.monotonic()
-            detail = step.do() or ""
-            done.append(Done(step.says, detail, time.monotonic() - start))
+            done.append(_done(step.says, step.do(), start))
             report(done[-1])
+    except LockedError:
+        raise
     except BaseException as failure:
         with _uninterrupted():
             _undo(begun, failure, report)
@@ -64,14 +70,19 @@ def _undo(begun: Sequence[Step], failure: BaseException, report: Report) -> None
             continue
         start = time.monotonic()
         try:
-            step.undo()
+            step.undo(failure)
         except MldeployError as second:
             raise NeedsPersonError(
                 f"undoing the step “{step.says}” failed",
                 cause=f"{second.message}: {second.cause} (it was undone because: {failure})",
                 remedy="Run the same command again once the host answers: it continues from the host's ledger.",
             ) from failure
-        report(Done(f"undone: {step.says}", "", time.monotonic() - start))
+        report(_done(f"undone: {step.says}", None, start))
+
+
+def _done(says: str, detail: str | None, start: float) -> Done:
+    now = time.monotonic()
+    return Done(says, detail or "", now - start, now)
 
 
 @contextmanager

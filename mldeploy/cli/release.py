@@ -1,13 +1,124 @@
+"""ship, rollback, releases."""
+
 from __future__ import annotations
 
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
-def ship() -> None:
-    raise NotImplementedError
+import typer
+from rich.table import Table
+
+from mldeploy import console
+from mldeploy.bundle import newest_bundle, read_bundle
+from mldeploy.config import Config, load_config
+from mldeploy.errors import UsageError
+from mldeploy.host.ssh import connect
+from mldeploy.release.releases import list_releases
+from mldeploy.release.rollback import rollback as roll_back
+from mldeploy.release.ship import plan_ship
+from mldeploy.release.ship import ship as ship_bundle
+
+if TYPE_CHECKING:
+    from mldeploy.plan import Done
+    from mldeploy.release.outcome import Outcome
+
+Host = Annotated[
+    str | None,
+    typer.Option("--host", help="A host of mldeploy.toml, or an alias of ~/.ssh/config.", show_default=False),
+]
+App = Annotated[str | None, typer.Option("--app", help="The app, where the host has several.", show_default=False)]
+Watch = Annotated[float, typer.Option("--watch", min=0, help="Seconds to watch the new release, the old one warm.")]
+Json = Annotated[bool, typer.Option("--json", help="Print the outcome as JSON.")]
 
 
-def rollback() -> None:
-    raise NotImplementedError
+def ship(
+    bundle: Annotated[
+        Path | None, typer.Argument(help="The bundle; by default the one packaged last.", show_default=False)
+    ] = None,
+    host: Host = None,
+    watch: Watch = 30,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the steps; change nothing.")] = False,
+    json: Json = False,
+) -> None:
+    """Ship a bundle to a host and switch its traffic to it, without one lost request."""
+    config = load_config()
+    host = choose_host(host, config)
+    chosen = read_bundle(bundle or newest_bundle(config.build_dir))
+    console.note(f"shipping {chosen.manifest.name} {chosen.manifest.version} ({chosen.path}) to {host}")
+    if dry_run:
+        for number, step in enumerate(plan_ship(chosen, host, config, watch_seconds=watch), start=1):
+            console.out.print(f"{number:2}. {step.says}", markup=False)
+        return
+    show(ship_bundle(chosen, host, config, watch_seconds=watch, report=report), json=json)
 
 
-def releases() -> None:
-    raise NotImplementedError
+def rollback(
+    release: Annotated[
+        str | None,
+        typer.Argument(help="A release such as r3, or its version; by default the one before.", show_default=False),
+    ] = None,
+    host: Host = None,
+    app: App = None,
+    watch: Watch = 30,
+    json: Json = False,
+) -> None:
+    """Let the release that served before serve again, with its own settings."""
+    config = load_config()
+    host = choose_host(host, config)
+    show(roll_back(release, host, config, app=app, watch_seconds=watch, report=report), json=json)
+
+
+def releases(host: Host = None, app: App = None, json: Json = False) -> None:
+    """List an app's releases, from the ledger on the host."""
+    config = load_config()
+    with connect(choose_host(host, config), config) as ssh:
+        name, rows, torn = list_releases(ssh, app or config.app.name)
+    if torn:
+        console.warn("a line of the ledger was torn by a power cut or a full disk; it was passed over")
+    if json:
+        console.emit_json([row.to_json() for row in rows])
+        return
+    table = Table(title=f"{name}", title_justify="left", box=None, header_style="dim")
+    for column in ("release", "state", "version", "bundle", "shipped (UTC)", "by", "largest error"):
+        table.add_column(column)
+    for row in rows:
+        table.add_row(
+            row.release,
+            f"[green]{row.state}[/]" if row.state == "serving" else row.state,
+            row.version,
+            row.bundle_id[:8],
+            f"{row.shipped_at:%Y-%m-%d %H:%M}",
+            row.by,
+            f"{row.max_error:.1e}",
+        )
+    console.out.print(table)
+
+
+def choose_host(host: str | None, config: Config) -> str:
+    """The host named, else the only one in mldeploy.toml."""
+    if host:
+        return host
+    if len(config.hosts) == 1:
+        return next(iter(config.hosts))
+    raise UsageError(
+        "it is not clear which host is meant",
+        cause=f"mldeploy.toml has {', '.join(config.hosts)}" if config.hosts else "mldeploy.toml names no host",
+        remedy="Name one with --host.",
+    )
+
+
+def report(done: Done) -> None:
+    detail = ", ".join(part for part in (done.detail, f"{done.seconds:.1f} s" if done.seconds >= 0.1 else "") if part)
+    console.step(done.says, detail)
+
+
+def show(outcome: Outcome, *, json: bool) -> None:
+    for warning in outcome.warnings:
+        console.warn(warning)
+    before = f" in place of {outcome.previous}" if outcome.previous else ""
+    console.step(
+        f"{outcome.app} {outcome.version} ({outcome.release}) serves on {outcome.host}{before}",
+        f"{outcome.seconds_to_switch:.1f} s from the command to the switch",
+    )
+    if json:
+        console.emit_json(outcome.to_json())

@@ -85,12 +85,10 @@ class History:
             return "serving"
         if release in self.served:
             return "served before"
-        last = next(event for event in reversed(self.events) if release in (event.release, event.previous))
-        if last.release == release and last.event == "failed":
-            return "failed" if last.action == "ship" else "rolled back from"
-        if last.release == release and last.event == "started":
+        last = next(event for event in reversed(self.events) if event.release == release)
+        if last.event == "started":
             return "interrupted"
-        return "rolled back from"
+        return "failed" if last.action == "ship" and last.event == "failed" else "rolled back from"
 
 
 def replay(text: str) -> History:
@@ -101,16 +99,18 @@ def replay(text: str) -> History:
     events, torn = _parse(text)
     releases: dict[str, ReleaseRecord] = {}
     served: list[str] = []
+    before: list[str] = []
     interrupted: Event | None = None
     for event in events:
         if event.record:
             releases[event.release] = event.record
         interrupted = event if event.event in ("started", "switched") else None
-        if event.event == "switched":
+        if event.event == "started":
+            before = served.copy()
+        elif event.event == "switched":
             _take_over(served, event)
-        elif event.event == "failed" and event.previous and served and served[-1] == event.release:
-            # A failure in the watch, after the switch: the release before serves again.
-            served.pop()
+        elif event.event == "failed":
+            served = before
     return History(tuple(events), releases, tuple(served), interrupted, torn)
 
 

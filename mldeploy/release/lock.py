@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from mldeploy.errors import LockedError
 from mldeploy.host.executor import CommandError
-from mldeploy.host.layout import LOCK, ROOT
+from mldeploy.host.layout import LOCK
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -83,7 +83,10 @@ def containers(app: str) -> list[str]:
         "{{.Name}}\t{{.State.Status}}\t"
         f'{{{{with index .NetworkSettings.Networks "{NETWORK}"}}}}{{{{.IPAMConfig.IPv4Address}}}}{{{{end}}}}'
     )
-    script = 'docker ps --all --quiet --filter "label=$1" | xargs --no-run-if-empty docker inspect --format "$2"'
+    script = (
+        "command -v docker >/dev/null || exit 0; "
+        'docker ps --all --quiet --filter "label=$1" | xargs --no-run-if-empty docker inspect --format "$2"'
+    )
     return ["sh", "-c", script, "containers", f"{APP_LABEL}={app}", form]
 
 

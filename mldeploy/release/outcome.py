@@ -1,0 +1,45 @@
+"""What a ship or rollback came to."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mldeploy.plan import Done
+    from mldeploy.release.switch import Operation
+
+SWITCHED = "ledger: switched"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """`seconds_to_switch` runs from the person's command to the ledger's `switched`; `steps` is the time line."""
+
+    host: str
+    app: str
+    action: str
+    release: str
+    version: str
+    previous: str | None
+    seconds_to_switch: float
+    steps: list[Done]
+    warnings: list[str]
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def outcome_of(op: Operation, steps: list[Done], warnings: list[str]) -> Outcome:
+    switched = next(step.ended for step in steps if step.says == SWITCHED)
+    return Outcome(
+        host=op.executor.name,
+        app=op.folder.app,
+        action=op.action,
+        release=op.release,
+        version=op.record.version,
+        previous=op.previous,
+        seconds_to_switch=round(switched - op.begun, 3),
+        steps=steps,
+        warnings=warnings,
+    )

@@ -1,0 +1,43 @@
+"""Keep what a rollback needs, remove the rest. Never the reason for a failed release."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mldeploy.host.commands import docker
+
+if TYPE_CHECKING:
+    from mldeploy.host.executor import Executor
+    from mldeploy.release.state import AppState
+
+KEEP_SERVED = 5
+
+
+def kept_releases(served: tuple[str, ...]) -> frozenset[str]:
+    """The releases a rollback can reach: the last ones that served, the present one among them."""
+    return frozenset(served[-KEEP_SERVED:])
+
+
+def clean(executor: Executor, state: AppState) -> list[str]:
+    """Remove stopped containers and images of releases that are not kept; returns what could not be removed."""
+    kept = kept_releases(state.history.served)
+    images = state.history.releases
+    needed = {images[release].image for release in kept}
+    complaints = []
+    for release, record in images.items():
+        container = state.container_of(release)
+        if release in kept or release in state.rotation or (container and container.running):
+            continue
+        if container:
+            complaints += _try(executor, docker.remove(container.name))
+        if record.image not in needed:
+            needed.add(record.image)
+            complaints += _try(executor, docker.remove_image(record.image))
+    return complaints
+
+
+def _try(executor: Executor, argv: list[str]) -> list[str]:
+    result = executor.run(argv, deadline=60, check=False)
+    if result.exit_code == 0 or "No such" in result.stderr:
+        return []
+    return [result.stderr.strip().splitlines()[-1]]

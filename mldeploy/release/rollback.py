@@ -1,0 +1,121 @@
+"""Rollback: the kept container of an earlier release serves again, with its own settings."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from mldeploy.errors import UsageError
+from mldeploy.host.facts import gather
+from mldeploy.host.setup import caddy_address, network_of
+from mldeploy.host.ssh import connect
+from mldeploy.plan import Report, Step, execute
+from mldeploy.release.lock import hold
+from mldeploy.release.outcome import Outcome, outcome_of
+from mldeploy.release.reconcile import read_settled_state
+from mldeploy.release.settings import read_settings
+from mldeploy.release.start import pull, start_kept, start_new, stop
+from mldeploy.release.state import apps_on
+from mldeploy.release.switch import Operation, switch_steps
+
+if TYPE_CHECKING:
+    from mldeploy.config import Config
+    from mldeploy.host.executor import Executor
+    from mldeploy.release.ledger import History
+    from mldeploy.release.state import AppState
+
+
+def rollback(
+    release: str | None, host: str, config: Config, *, app: str | None, watch_seconds: float, report: Report
+) -> Outcome:
+    """Switch back to `release`, by default the one that served before and was not itself rolled back from.
+
+    Raises UsageError when there is none, or it cannot be chosen; MldeployError when it fails, and then what
+    served before serves.
+    """
+    begun = time.monotonic()
+    with connect(host, config) as ssh:
+        facts = gather(ssh)
+        app = choose_app(ssh, app or config.app.name)
+        with hold(ssh, f"rolling back {app}") as executor:
+            state = read_settled_state(executor, app, network_of(facts), report)
+            target = choose_target(state.history, release)
+            op = Operation(
+                executor=executor,
+                folder=state.folder,
+                number=state.history.next_operation,
+                action="rollback",
+                release=target,
+                previous=state.history.serving,
+                record=state.history.releases[target],
+                caddy_address=caddy_address(network_of(facts)),
+                watch_seconds=watch_seconds,
+                begun=begun,
+            )
+            done = execute(switch_steps(op, state, [_start_step(op, state)]), report)
+    return outcome_of(op, done, [])
+
+
+def choose_app(executor: Executor, wanted: str | None) -> str:
+    """The app named, else the only one on the host."""
+    apps = apps_on(executor)
+    if wanted in apps:
+        return str(wanted)
+    if wanted is None and len(apps) == 1:
+        return apps[0]
+    raise UsageError(
+        f"there is no app {wanted!r} on {executor.name}" if wanted else "it is not clear which app is meant",
+        cause=f"{executor.name} has {', '.join(apps) or 'no app yet'}",
+        remedy="Name one with --app." if apps else f"Ship one first: mldeploy ship --host {executor.name}",
+    )
+
+
+def choose_target(history: History, wanted: str | None) -> str:
+    """The release to roll back to; `wanted` is a release such as r3, or a version that names just one."""
+    if wanted is None:
+        if len(history.served) < 2:
+            raise UsageError(
+                "there is nothing to roll back to",
+                cause=f"{history.serving} is the first that served" if history.serving else "nothing was shipped yet",
+                remedy="`mldeploy releases` lists what there is.",
+            )
+        return history.served[-2]
+    named = [name for name, record in history.releases.items() if wanted in (name, record.version)]
+    succeeded = [name for name in named if history.state_of(name) not in ("failed", "interrupted")]
+    if len(succeeded) != 1 or succeeded[0] == history.serving:
+        raise UsageError(
+            f"cannot roll back to {wanted}",
+            cause=_why_not(wanted, named, succeeded, history.serving),
+            remedy="`mldeploy releases` lists what there is.",
+        )
+    return succeeded[0]
+
+
+def _why_not(wanted: str, named: list[str], succeeded: list[str], serving: str | None) -> str:
+    if not named:
+        return "the ledger knows no such release or version"
+    if not succeeded:
+        return f"{', '.join(named)} never served"
+    if len(succeeded) > 1:
+        return f"{', '.join(succeeded)} are all of version {wanted}: name one of them"
+    return f"{serving} is what serves now"
+
+
+def _start_step(op: Operation, state: AppState) -> Step:
+    slot = state.free_slot()
+    where = f"in the {state.slots.name_of(slot)} slot, out of rotation"
+    if state.container_of(op.release) is None:
+        return Step(f"create {op.container} anew {where}", lambda: _recreate(op, slot), lambda _: _take_down(op))
+    return Step(f"start the kept {op.container} {where}", lambda: start_kept(op, slot), lambda _: _take_down(op))
+
+
+def _recreate(op: Operation, slot: str) -> str:
+    """For a container that somebody removed: the same image and settings give the same release."""
+    settings = read_settings(op.executor, op.folder, op.release)
+    pull(op.executor, settings.image)
+    start_new(op, slot, settings)
+    return "its container was gone"
+
+
+def _take_down(op: Operation) -> None:
+    stop(op.executor, op.container)

@@ -1,0 +1,170 @@
+"""Ship: a bundle's image, by digest, to one host, and the switch to it."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mldeploy.errors import MldeployError, UsageError
+from mldeploy.host.commands import caddy, files
+from mldeploy.host.facts import gather
+from mldeploy.host.layout import SITES
+from mldeploy.host.setup import caddy_address, network_of, setup_steps
+from mldeploy.host.ssh import connect
+from mldeploy.image import build_image, push_image
+from mldeploy.image.build import git_commit
+from mldeploy.plan import Report, Step, execute
+from mldeploy.release.ledger import ReleaseRecord
+from mldeploy.release.lock import hold
+from mldeploy.release.outcome import Outcome, outcome_of
+from mldeploy.release.preflight import clock_warning, require_room
+from mldeploy.release.reconcile import read_settled_state
+from mldeploy.release.retention import clean
+from mldeploy.release.settings import Settings, settings_for, write_settings
+from mldeploy.release.start import pull, remove, start_new
+from mldeploy.release.state import AppState, read_state, slots_json
+from mldeploy.release.switch import Operation, switch_steps
+
+if TYPE_CHECKING:
+    from mldeploy.bundle import Bundle
+    from mldeploy.config import Config
+    from mldeploy.host.executor import Executor
+    from mldeploy.host.facts import Facts
+
+EVERY_ADDRESS = ":80"
+
+
+def ship(bundle: Bundle, host: str, config: Config, *, watch_seconds: float, report: Report) -> Outcome:
+    """Build and push the bundle's image, prepare the host if it is bare, and switch its traffic to the new release.
+
+    Raises MldeployError when it fails; what served before then serves, and the ledger says why.
+    """
+    begun = time.monotonic()
+    app = config.app.name or bundle.manifest.name
+    with connect(host, config) as ssh:
+        facts = gather(ssh)
+        require_room(host, facts)
+        publication = Publication(bundle, config, facts.architecture)
+        published = execute(publication.steps(), report)
+        with hold(ssh, f"shipping {app} {bundle.manifest.version}") as executor:
+            prepared = execute(setup_steps(executor, facts), report)
+            state = read_settled_state(executor, app, network_of(facts), report)
+            op = _operation(executor, state, facts, publication, watch_seconds, begun)
+            switched = execute(_steps(op, state, settings_for(config.app, publication.reference)), report)
+            complaints = clean(executor, read_state(executor, app, network_of(facts)))
+    return outcome_of(op, [*published, *prepared, *switched], [*complaints, *clock_warning(host, facts)])
+
+
+def plan_ship(bundle: Bundle, host: str, config: Config, *, watch_seconds: float) -> list[Step]:
+    """The steps that `ship` would carry out now. Nothing is changed, and no lock is taken."""
+    with connect(host, config) as ssh:
+        facts = gather(ssh)
+        require_room(host, facts)
+        publication = Publication(bundle, config, facts.architecture)
+        state = read_state(ssh, config.app.name or bundle.manifest.name, network_of(facts))
+        op = _operation(ssh, state, facts, publication, watch_seconds, time.monotonic())
+        steps = _steps(op, state, settings_for(config.app, publication.reference))
+        return [*publication.steps(), *setup_steps(ssh, facts), *steps]
+
+
+@dataclass
+class Publication:
+    """The way of a bundle's image into the registry; `reference` names it by digest once it is there."""
+
+    bundle: Bundle
+    config: Config
+    architecture: str
+    reference: str = ""
+
+    def steps(self) -> list[Step]:
+        """Raises UsageError when no registry is configured."""
+        registry = self.config.registry
+        if registry is None:
+            raise UsageError(
+                "no registry is configured",
+                cause="the host pulls the image by digest from a registry that both sides reach",
+                remedy='Add `registry = "registry.example.com/team"` to mldeploy.toml.',
+            )
+        platform = self.config.image.platform or f"linux/{self.architecture}"
+        return [Step(f"image for {platform} into {registry}", lambda: self._publish(registry, platform))]
+
+    def _publish(self, registry: str, platform: str) -> str:
+        image = build_image(self.bundle, self.config.image, platform)
+        self.reference = push_image(image, registry)
+        return self.reference
+
+
+def _operation(
+    executor: Executor,
+    state: AppState,
+    facts: Facts,
+    publication: Publication,
+    watch_seconds: float,
+    begun: float,
+) -> Operation:
+    manifest = publication.bundle.manifest
+    return Operation(
+        executor=executor,
+        folder=state.folder,
+        number=state.history.next_operation,
+        action="ship",
+        release=state.history.next_release,
+        previous=state.history.serving,
+        record=ReleaseRecord(
+            version=manifest.version,
+            bundle_id=manifest.bundle_id,
+            image=publication.reference,
+            git_commit=git_commit(publication.bundle.path),
+            max_error=manifest.proof.max_error,
+        ),
+        caddy_address=caddy_address(network_of(facts)),
+        watch_seconds=watch_seconds,
+        begun=begun,
+    )
+
+
+def _steps(op: Operation, state: AppState, settings: Settings) -> list[Step]:
+    slot = state.free_slot()
+
+    def start() -> None:
+        write_settings(op.executor, op.folder, op.release, settings)
+        start_new(op, slot, settings)
+
+    steps = [
+        Step("pull the image by its digest", lambda: pull(op.executor, settings.image)),
+        Step(
+            f"start {op.container} in the {state.slots.name_of(slot)} slot, out of rotation",
+            start,
+            lambda _: remove(op.executor, op.container),
+        ),
+    ]
+    return [_prepare_app(op, state), *switch_steps(op, state, steps)]
+
+
+def _prepare_app(op: Operation, state: AppState) -> Step:
+    """Folders, slots and site of the app. Caddy is reloaded only where the site is new: never by a release."""
+    site = caddy.site(EVERY_ADDRESS, (state.slots.blue, state.slots.green))
+
+    def prepare() -> str:
+        folder = op.folder
+        op.executor.run(files.make_folders(folder.rotation, f"{folder.path}/settings"))
+        op.executor.run(files.write(folder.slots), stdin=slots_json(state.slots))
+        if op.executor.run(files.read(folder.site)).stdout == site.strip():
+            return "as it was"
+        _require_alone(op.executor, folder.app)
+        op.executor.run(files.write(folder.site), stdin=site)
+        op.executor.run(caddy.reload())
+        return f"Caddy serves it at {EVERY_ADDRESS}"
+
+    return Step(f"folders, slots and site of {op.folder.app}", prepare)
+
+
+def _require_alone(executor: Executor, app: str) -> None:
+    others = [name for name in executor.run(files.list_folder(SITES)).stdout.split() if name != f"{app}.caddy"]
+    if others:
+        raise MldeployError(
+            f"{executor.name} already serves another app",
+            cause=f"{', '.join(name.removesuffix('.caddy') for name in others)} answers at every address of it",
+            remedy="Ship this app to another host.",
+        )

@@ -1,0 +1,188 @@
+"""The switch: from a started release out of rotation to one that alone serves, without a lost request.
+
+Caddy asks both slots for their rotation check every 200 ms and serves the first that says yes. So the new
+release enters rotation, the old one leaves it and is kept warm for the watch, and is then drained. Nothing
+is reloaded.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from mldeploy.errors import MldeployError
+from mldeploy.host.commands import caddy, docker, files
+from mldeploy.plan import Step
+from mldeploy.release.ledger import Action, Event, ReleaseRecord, write_event
+from mldeploy.release.lock import whoami
+from mldeploy.release.start import stop
+
+if TYPE_CHECKING:
+    from mldeploy.host.executor import Executor
+    from mldeploy.host.layout import AppFolder
+    from mldeploy.release.state import AppState
+
+READY_SECONDS = 60
+GOLDEN_SECONDS = 60
+SEEN_SECONDS = 10
+DRAIN_SECONDS = 30
+WATCH_POLL_SECONDS = 1.0
+
+# Caddy may have asked just before the file changed, and waits so long for the answer.
+SETTLE_SECONDS = (caddy.HEALTH_INTERVAL_MS + caddy.HEALTH_TIMEOUT_MS) / 1000
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One ship or rollback on a host: `release` is to serve in place of `previous`.
+
+    `begun` is the time.monotonic() at which the person's command began.
+    """
+
+    executor: Executor
+    folder: AppFolder
+    number: int
+    action: Action
+    release: str
+    previous: str | None
+    record: ReleaseRecord
+    caddy_address: str
+    watch_seconds: float
+    begun: float
+
+    @property
+    def container(self) -> str:
+        return self.folder.container(self.release)
+
+
+def switch_steps(op: Operation, state: AppState, start: list[Step]) -> list[Step]:
+    """From the ledger's `started` to its `finished`; `start` brings the release up in the free slot."""
+    old = op.previous
+    steps = [
+        Step("ledger: started", lambda: record_event(op, "started"), lambda failure: _record_failure(op, failure)),
+        *start,
+        Step("wait until the release is ready", lambda: _wait_ready(op)),
+        Step("answer the golden rows on the host", lambda: _answer_golden(op)),
+        Step(f"{op.release} into rotation", lambda: enter(op, op.release), lambda _: leave_and_drain(op, op.release)),
+    ]
+    if old is not None:
+        steps.append(
+            Step(f"{old} out of rotation, kept warm", lambda: leave(op, old), lambda _: enter(op, old)),
+        )
+    steps += [
+        Step(f"see {op.release} answer through Caddy", lambda: _see(op)),
+        Step("ledger: switched", lambda: record_event(op, "switched")),
+        Step(f"watch {op.release} for {op.watch_seconds:g} s", lambda: _watch(op)),
+    ]
+    if old is not None and state.container_of(old) is not None:
+        steps.append(Step(f"drain and stop {old}, keep its container", lambda: retire(op, old)))
+    return [*steps, Step("ledger: finished", lambda: record_event(op, "finished"))]
+
+
+def record_event(
+    op: Operation, kind: Literal["started", "switched", "finished", "failed"], reason: str | None = None
+) -> None:
+    """Write an event of this operation to the ledger."""
+    event = Event(
+        event=kind,
+        operation=op.number,
+        action=op.action,
+        release=op.release,
+        previous=op.previous,
+        by=whoami(),
+        record=op.record if kind == "started" and op.action == "ship" else None,
+        reason=reason,
+        seconds=None if kind == "started" else round(time.monotonic() - op.begun, 3),
+    )
+    write_event(op.executor, op.folder, event)
+
+
+def enter(op: Operation, release: str) -> None:
+    op.executor.run(files.touch(op.folder.in_rotation(release)))
+
+
+def leave(op: Operation, release: str) -> None:
+    op.executor.run(files.remove(op.folder.in_rotation(release)))
+
+
+def leave_and_drain(op: Operation, release: str) -> None:
+    leave(op, release)
+    _drain(op, release)
+
+
+def retire(op: Operation, release: str) -> str | None:
+    """Drain a release that left rotation, stop its container and take its address; the container is kept."""
+    drained = _drain(op, release)
+    stop(op.executor, op.folder.container(release))
+    return None if drained else "some requests were still in flight: they had the stop's grace to end"
+
+
+def _drain(op: Operation, release: str) -> bool:
+    """Wait until Caddy has noticed and nothing is in flight. A dead container has nothing in flight."""
+    command = ("drain", "--settle", f"{SETTLE_SECONDS:g}", "--timeout", str(DRAIN_SECONDS))
+    argv = docker.control(op.folder.container(release), *command)
+    return op.executor.run(argv, deadline=DRAIN_SECONDS + 10, check=False).exit_code == 0
+
+
+def _record_failure(op: Operation, failure: BaseException) -> None:
+    if isinstance(failure, MldeployError):
+        reason = f"{failure.message}: {failure.cause}" if failure.cause else failure.message
+    else:
+        reason = "interrupted" if isinstance(failure, KeyboardInterrupt) else repr(failure)
+    record_event(op, "failed", reason)
+
+
+def _wait_ready(op: Operation) -> None:
+    _ask(op, "wait-ready", "--timeout", str(READY_SECONDS), deadline=READY_SECONDS)
+
+
+def _answer_golden(op: Operation) -> str:
+    answer = _ask(op, "golden", deadline=GOLDEN_SECONDS)
+    return f"{answer['rows']} rows, largest error {answer['max_error']:.1e}"
+
+
+def _see(op: Operation) -> None:
+    url = f"http://{op.caddy_address}"
+    _ask(op, "seen", url, "--timeout", str(SEEN_SECONDS), deadline=SEEN_SECONDS)
+
+
+def _watch(op: Operation) -> None:
+    """Look once a second whether the release lives and is ready; a release that is not is switched back from."""
+    until = time.monotonic() + op.watch_seconds
+    while (left := until - time.monotonic()) > 0:
+        status, restarts, *_ = op.executor.run(docker.state(op.container)).stdout.split("\t")
+        if status != "running" or restarts != "0":
+            raise MldeployError(
+                f"{op.release} died just after the switch",
+                cause=f"its container is {status} after {restarts} restarts",
+                remedy=_last_words(op),
+            )
+        if not _ask(op, "status", deadline=10)["ready"]:
+            raise MldeployError(f"{op.release} stopped being ready just after the switch", remedy=_last_words(op))
+        time.sleep(min(WATCH_POLL_SECONDS, left))
+
+
+def _ask(op: Operation, *command: str, deadline: float) -> dict[str, Any]:
+    """What the runtime in the new container answers to a control command.
+
+    Raises MldeployError with the runtime's reason and its last log lines when the command fails.
+    """
+    result = op.executor.run(docker.control(op.container, *command), deadline=deadline + 10, check=False)
+    try:
+        answer = json.loads(result.stdout)
+    except ValueError:
+        answer = {"reason": (result.stderr or result.stdout or "no answer")[-500:]}
+    if result.exit_code != 0 or not isinstance(answer, dict):
+        raise MldeployError(
+            f"{op.release} failed its check `{command[0]}`",
+            cause=str(answer.get("reason") or answer),
+            remedy=_last_words(op),
+        )
+    return answer
+
+
+def _last_words(op: Operation) -> str:
+    said = op.executor.run(docker.logs(op.container, lines=15), check=False).stdout
+    return f"Its last log lines:\n{said}" if said else "Its log is empty."

@@ -45,7 +45,7 @@ class Event(Record):
     operation: int
     action: Action
     release: str
-    previous: str | None
+    previous: str | None = None
     by: str
     record: ReleaseRecord | None = None
     reason: str | None = None

@@ -1,0 +1,66 @@
+"""The file commands, run for real: atomic, idempotent, and safe after a tear."""
+
+from __future__ import annotations
+
+import stat
+from typing import TYPE_CHECKING
+
+import pytest
+
+from mldeploy.host.commands import files
+from mldeploy.host.executor import CommandError
+from tests.unit.local_executor import LocalExecutor
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+here = LocalExecutor()
+
+
+def test_what_is_written_is_read(tmp_path: Path) -> None:
+    path = str(tmp_path / "a b.json")
+    here.run(files.write(path, mode="0600"), stdin="one\ntwo")
+    assert here.run(files.read(path)).stdout == "one\ntwo"
+    assert stat.S_IMODE((tmp_path / "a b.json").stat().st_mode) == 0o600
+
+
+def test_a_write_that_fails_leaves_the_file_and_nothing_else(tmp_path: Path) -> None:
+    (tmp_path / "kept").mkdir()
+    path = tmp_path / "kept" / "file"
+    path.write_text("before")
+    with pytest.raises(CommandError):
+        here.run(files.write(str(path), mode="not-a-mode"), stdin="after")
+    assert path.read_text() == "before"
+    assert [entry.name for entry in path.parent.iterdir()] == ["file"]
+
+
+def test_reading_what_is_not_there_gives_nothing(tmp_path: Path) -> None:
+    assert here.run(files.read(str(tmp_path / "none"))).stdout == ""
+    assert here.run(files.list_folder(str(tmp_path / "none"))).stdout == ""
+
+
+def test_appending_closes_a_torn_line_first(tmp_path: Path) -> None:
+    path = tmp_path / "ledger"
+    path.write_text("whole\nto")
+    here.run(files.append_line(str(path)), stdin="next\n")
+    here.run(files.append_line(str(path)), stdin="last\n")
+    assert path.read_text() == "whole\nto\nnext\nlast\n"
+
+
+def test_touch_and_remove_can_be_repeated(tmp_path: Path) -> None:
+    path = tmp_path / "r1"
+    for _ in range(2):
+        here.run(files.touch(str(path)))
+        assert path.exists()
+    for _ in range(2):
+        here.run(files.remove(str(path)))
+        assert not path.exists()
+
+
+def test_one_line_files_of_all_folders_are_read_with_their_paths(tmp_path: Path) -> None:
+    for app in ("a", "b"):
+        (tmp_path / app).mkdir()
+        (tmp_path / app / "slots.json").write_text(f'{{"{app}": 1}}\n')
+    lines = here.run(files.read_each(str(tmp_path), "slots.json")).stdout.splitlines()
+    assert lines == [f'{tmp_path}/a/slots.json\t{{"a": 1}}', f'{tmp_path}/b/slots.json\t{{"b": 1}}']
+    assert here.run(files.read_each(str(tmp_path / "none"), "slots.json")).stdout == ""

@@ -1,0 +1,67 @@
+"""Our side of a load run: start the generator's process, follow it, end it with us."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mldeploy.errors import MldeployError
+from mldeploy.loadtest.samples import Job, Load, Samples, Tick
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+END_S = 10.0
+"""How long the generator may take to end once it was told to."""
+
+
+def run_load(load: Load, rows: Sequence[dict[str, Any]], on_tick: Callable[[Tick], None] | None = None) -> Samples:
+    """Send `rows`, one a request and in turn, as `load` says; `on_tick` hears of every second.
+
+    Raises MldeployError when the generator itself fails; a server that fails is in the samples.
+    """
+    bodies = tuple(json.dumps({"instances": [row]}) for row in rows)
+    with tempfile.TemporaryDirectory(prefix="mldeploy-load-") as folder:
+        path = Path(folder) / "samples.npz"
+        _generate(Job(load, bodies, str(path)), on_tick)
+        return Samples.load(path)
+
+
+def _generate(job: Job, on_tick: Callable[[Tick], None] | None) -> None:
+    with (
+        tempfile.TemporaryFile("w+") as said,
+        subprocess.Popen(
+            [sys.executable, "-m", "mldeploy.loadtest.worker"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=said,
+            text=True,
+            start_new_session=True,  # Ctrl-C reaches us, and we end it
+        ) as generator,
+    ):
+        try:
+            _feed(generator, job, on_tick)
+            code = generator.wait(END_S)
+        except BaseException:
+            generator.kill()
+            raise
+        if code:
+            said.seek(0)
+            raise MldeployError(
+                "The load generator ended early",
+                cause=(said.read().strip().splitlines() or [f"exit code {code}"])[-1],
+            )
+
+
+def _feed(generator: subprocess.Popen[str], job: Job, on_tick: Callable[[Tick], None] | None) -> None:
+    if generator.stdin is None or generator.stdout is None:
+        raise ValueError("the generator was started without pipes")
+    generator.stdin.write(job.to_json())
+    generator.stdin.close()
+    for line in generator.stdout:
+        if on_tick and line.startswith("{"):
+            on_tick(Tick(**json.loads(line)))

@@ -1,0 +1,102 @@
+"""The Docker Engine of this machine: the one that answers, or one that we start and later end."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import time
+from pathlib import Path
+
+from mldeploy import console
+from tests.rig.shell import RigError, as_root, run
+
+START_TIMEOUT_S = 60
+PID_FILE = "dockerd.pid"
+
+
+def docker(*argv: str, stdin: bytes | None = None, timeout: float | None = None) -> str:
+    """Run the docker client and answer its standard output."""
+    return run("docker", *argv, stdin=stdin, timeout=timeout)
+
+
+def ensure(folder: Path) -> None:
+    """Leave with an engine that answers; the process id of one that we started goes to `folder`."""
+    if shutil.which("docker") is None:
+        raise RigError("Docker is not installed", remedy="Run `sh tests/rig/bootstrap.sh` as root, or `make demo`.")
+    refusal = _refusal()
+    if not refusal:
+        return
+    if "permission denied" in refusal.lower():
+        raise RigError(
+            "this user may not talk to the Docker Engine",
+            cause=refusal,
+            remedy="Run `sudo usermod -aG docker $USER` and log in again, or run the same command as root.",
+        )
+    _start(folder)
+
+
+def stop(folder: Path) -> None:
+    """End the engine if we started it and nobody else runs containers on it."""
+    pid_file = folder / PID_FILE
+    if not pid_file.exists():
+        return
+    pid = pid_file.read_text().strip()
+    if not _is_dockerd(pid):
+        return
+    if docker("ps", "--quiet"):
+        console.note("The Docker Engine that the rig started stays: other containers run on it")
+        return
+    run(*as_root("kill", pid))
+    _wait(lambda: not _is_dockerd(pid), "dockerd did not end")
+
+
+def _refusal() -> str:
+    try:
+        docker("version", "--format", "{{.Server.Version}}", timeout=20)
+    except RigError as failure:
+        return failure.cause or failure.message
+    return ""
+
+
+def _start(folder: Path) -> None:
+    if shutil.which("dockerd") is None:
+        raise RigError("no Docker Engine answers, and dockerd is not installed", remedy="Run `make demo` as root.")
+    _mount_cgroups()
+    log = folder / "dockerd.log"
+    argv = as_root("dockerd", "--pidfile", str(folder / PID_FILE), "--group", str(os.getgid()))
+    with log.open("wb") as output:
+        process = subprocess.Popen(argv, stdout=output, stderr=output, stdin=subprocess.DEVNULL, start_new_session=True)
+
+    def answers() -> bool:
+        if process.poll() is not None:
+            complaint = [line for line in log.read_text().splitlines() if "fail" in line.lower()]
+            raise RigError("dockerd ended at once", cause="\n".join(complaint[-3:]), remedy=f"Read {log}.")
+        return not _refusal()
+
+    _wait(answers, f"dockerd did not answer; read {log}")
+    console.step("Docker Engine started")
+
+
+def _mount_cgroups() -> None:
+    root = Path("/sys/fs/cgroup")
+    if (root / "cgroup.controllers").exists() or (root / "memory").is_dir():
+        return
+    if shutil.which("cgroupfs-mount") is None:
+        raise RigError("no control groups are mounted", remedy="Install the package cgroupfs-mount, or boot with them.")
+    run(*as_root("cgroupfs-mount"))
+
+
+def _is_dockerd(pid: str) -> bool:
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().strip() == "dockerd"
+    except OSError:
+        return False
+
+
+def _wait(condition, complaint: str) -> None:  # type: ignore[no-untyped-def]
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while not condition():
+        if time.monotonic() > deadline:
+            raise RigError(complaint, cause=f"waited {START_TIMEOUT_S} s")
+        time.sleep(0.1)

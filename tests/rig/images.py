@@ -1,0 +1,153 @@
+"""The rig's images: the real ones where they can be pulled, else stand-ins made of Debian packages."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mldeploy import console
+from tests.rig import apt
+from tests.rig.archive import File, pack
+from tests.rig.engine import docker
+from tests.rig.shell import RigError, as_root, run
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+RECIPES = Path(__file__).parent / "images"
+REPOSITORY = "mldeploy-rig"
+DEBIAN = f"{REPOSITORY}/debian:trixie"
+PYTHON = "python:3.13-slim"
+CADDY = "caddy:2"
+REGISTRY = "registry:2"
+STAND_IN_LABEL = "mldeploy.rig.stand-in"
+PULL_TIMEOUT_S = 300
+BUILD_TIMEOUT_S = 900
+SCRATCH = Path("/var/tmp/mldeploy-rig")
+
+
+def python() -> str:
+    """The base image of the product's runtime, under its real name."""
+    image = _real_or_stand_in(PYTHON, "python")
+    if image != PYTHON:
+        docker("tag", image, PYTHON)
+    return PYTHON
+
+
+def caddy() -> str:
+    return _real_or_stand_in(CADDY, "caddy")
+
+
+def registry() -> str:
+    return _real_or_stand_in(REGISTRY, "registry")
+
+
+def vm() -> str:
+    return _build("vm", trixie(), {"own-cgroups": _own_cgroups()})
+
+
+def bare() -> str:
+    """A machine with nothing but make and python3, to prove the bootstrap on."""
+    return _build("bare", trixie(), {"own-cgroups": _own_cgroups()})
+
+
+@functools.cache
+def trixie() -> str:
+    """A bare Debian that installs packages from where this machine does."""
+    settings = apt.read()
+    if not exists(DEBIAN):
+        _make_debian(settings)
+    return _build("trixie", DEBIAN, settings.files())
+
+
+def exists(image: str) -> bool:
+    return bool(docker("images", "--quiet", image))
+
+
+def remove() -> None:
+    """Remove what this module built, and the real names given to stand-ins. What others use stays."""
+    built = docker("images", "--filter", f"reference={REPOSITORY}/*", "--format", "{{.Repository}}:{{.Tag}}").split()
+    stand_ins = docker("images", "--filter", f"label={STAND_IN_LABEL}", "--format", "{{.Repository}}:{{.Tag}}").split()
+    for image in {*built, *stand_ins}:
+        with suppress(RigError):
+            docker("rmi", image)
+
+
+def _real_or_stand_in(image: str, recipe: str) -> str:
+    if exists(image):
+        return image
+    if not exists(_tag(recipe, trixie(), {})) and _hub_answers() and _pull(image):
+        return image
+    return _build(recipe, trixie(), {})
+
+
+@functools.cache
+def _hub_answers() -> bool:
+    """Whether real images can be pulled; asked once, because a refusal may take a while."""
+    return _pull("debian:trixie")
+
+
+def _pull(image: str) -> bool:
+    try:
+        docker("pull", "--quiet", image, timeout=PULL_TIMEOUT_S)
+    except RigError as failure:
+        console.note(f"{image} cannot be pulled, so Debian packages stand in for it: {failure.cause}")
+        return False
+    console.step(f"{image} pulled")
+    return True
+
+
+def _build(name: str, base: str, files: Mapping[str, File]) -> str:
+    """Build a recipe once a machine: its tag is made of all that goes into it."""
+    tag = _tag(name, base, files)
+    if not exists(tag):
+        console.note(f"building {tag}")
+        docker("build", "--tag", tag, "--build-arg", f"BASE={base}", "-", stdin=_context(name, files), timeout=BUILD_TIMEOUT_S)
+        console.step(f"{tag} built")
+    return tag
+
+
+def _tag(name: str, base: str, files: Mapping[str, File]) -> str:
+    digest = hashlib.sha256(base.encode() + _context(name, files)).hexdigest()
+    return f"{REPOSITORY}/{name}:{digest[:12]}"
+
+
+def _context(name: str, files: Mapping[str, File]) -> bytes:
+    recipe = {path.name: File(path.read_bytes()) for path in (RECIPES / name).iterdir()}
+    return pack({**recipe, **files})
+
+
+def _own_cgroups() -> File:
+    return File((RECIPES / "own-cgroups").read_bytes(), 0o755)
+
+
+def _make_debian(settings: apt.Apt) -> None:
+    if _hub_answers():
+        docker("tag", "debian:trixie", DEBIAN)
+        return
+    console.note("making a minimal Debian trixie (about half a minute)")
+    # The script is named because older versions of debootstrap know no trixie.
+    mirror = [settings.mirror, "/usr/share/debootstrap/scripts/sid"] if settings.mirror else []
+    root, tarball = SCRATCH / "root", SCRATCH / "debian.tar"
+    keyring = [f"--keyring={settings.keyring}"] if settings.keyring else []
+    _remove_scratch()
+    try:
+        run("mkdir", str(SCRATCH))
+        run(
+            *as_root("debootstrap", "--variant=minbase", *keyring, "trixie", str(root), *mirror),
+            timeout=BUILD_TIMEOUT_S,
+        )
+        skipped = [f"--exclude={path}" for path in ("./dev/*", "./var/cache/apt/archives/*.deb", "./var/lib/apt/lists/*")]
+        run(*as_root("tar", "--directory", str(root), *skipped, "--create", "--file", str(tarball), "."))
+        docker("import", str(tarball), DEBIAN)
+    finally:
+        _remove_scratch()
+    console.step(f"{DEBIAN} made")
+
+
+def _remove_scratch() -> None:
+    # One file system: an interrupted debootstrap may have left /proc mounted in there.
+    run(*as_root("rm", "--recursive", "--force", "--one-file-system", str(SCRATCH)))

@@ -1,0 +1,169 @@
+"""Contract 1 as the runtime reads it: a bundle's manifest.json and golden.json."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+
+import msgspec
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SCHEMA = 1
+
+Scalar = bool | int | float | str
+Instance = dict[str, Scalar | None]
+
+
+class BundleError(Exception):
+    """The directory cannot be served; the message says why."""
+
+
+class Input(msgspec.Struct, frozen=True):
+    """One field of a request. `minimum`, `maximum` and `categories` are what training saw.
+
+    `unknown` says what a category outside `categories` means: `ignore` answers as the trained encoder does,
+    `reject` refuses the row.
+    """
+
+    name: str
+    dtype: Literal["float", "int", "bool", "string"]
+    nullable: bool
+    minimum: float | None = None
+    maximum: float | None = None
+    categories: tuple[Scalar, ...] | None = None
+    unknown: Literal["ignore", "reject"] | None = None
+
+
+class Outputs(msgspec.Struct, frozen=True):
+    """`labels` are business names, one a class, in the order of `classes`."""
+
+    classes: tuple[Scalar, ...] | None = None
+    labels: tuple[str, ...] | None = None
+
+
+class Tensor(msgspec.Struct, frozen=True):
+    """One input of the graph: shape [rows, len(fields)], its columns being these fields in order."""
+
+    name: str
+    dtype: Literal["float32", "float64", "int64", "bool", "string"]
+    fields: tuple[str, ...]
+
+
+class Graph(msgspec.Struct, frozen=True):
+    """The graph's inputs and the names of its outputs. A missing number enters as NaN, a missing string as
+    `missing_string`."""
+
+    tensors: tuple[Tensor, ...]
+    missing_string: str = ""
+    label: str | None = None
+    probabilities: str | None = None
+    value: str | None = None
+
+    @property
+    def outputs(self) -> list[str]:
+        """The outputs that are read: label and, where there are any, probabilities; or value."""
+        return [name for name in (self.label, self.probabilities, self.value) if name is not None]
+
+
+class Manifest(msgspec.Struct, frozen=True):
+    """What the runtime needs of the contract; `source`, `precision`, `proof` and `metadata` are only shown."""
+
+    name: str
+    version: str
+    bundle_id: str
+    task: Literal["classifier", "regressor"]
+    inputs: tuple[Input, ...]
+    outputs: Outputs
+    graph: Graph
+    threshold: float | None = None
+    source: dict[str, Any] = {}
+    precision: dict[str, Any] = {}
+    proof: dict[str, Any] = {}
+    metadata: dict[str, Any] = {}
+
+    @property
+    def takes_threshold(self) -> bool:
+        """Whether a request may set the decision threshold: two classes, and probabilities to compare."""
+        return len(self.outputs.classes or ()) == 2 and self.graph.probabilities is not None
+
+
+class Golden(msgspec.Struct, frozen=True):
+    """Rows with the original model's answers, shaped as in `/predict`; `tolerance` is absolute or relative."""
+
+    tolerance: float
+    instances: list[Instance]
+    predictions: list[dict[str, Any]]
+
+
+class _Versioned(msgspec.Struct):
+    schema: Any = None
+
+
+_Read = TypeVar("_Read", Manifest, Golden)
+
+
+def read_manifest(bundle: Path) -> Manifest:
+    """Read and check manifest.json.
+
+    Raises BundleError when it is missing, damaged, written under another schema number or contradicts itself.
+    """
+    manifest = _read(bundle / "manifest.json", Manifest)
+    _check(manifest)
+    return manifest
+
+
+def read_golden(bundle: Path) -> Golden:
+    """Read golden.json. Raises BundleError as `read_manifest` does."""
+    golden = _read(bundle / "golden.json", Golden)
+    if len(golden.instances) != len(golden.predictions):
+        raise BundleError(
+            f"golden.json holds {len(golden.instances)} instances and {len(golden.predictions)} predictions"
+        )
+    return golden
+
+
+def _read(path: Path, kind: type[_Read]) -> _Read:
+    try:
+        text = path.read_bytes()
+        schema = msgspec.json.decode(text, type=_Versioned).schema
+        if schema != SCHEMA:
+            raise BundleError(f"{path.name} has schema number {schema!r}; this runtime reads {SCHEMA}")
+        return msgspec.json.decode(text, type=kind)
+    except OSError as failure:
+        raise BundleError(f"{path} cannot be read: {failure.strerror}") from failure
+    except (msgspec.DecodeError, UnicodeDecodeError) as failure:
+        raise BundleError(f"{path.name} is damaged: {failure}") from failure
+
+
+def _check(manifest: Manifest) -> None:
+    inputs = {field.name: field for field in manifest.inputs}
+    if not inputs or len(inputs) != len(manifest.inputs):
+        raise BundleError("the manifest has no inputs, or two of one name")
+    for tensor in manifest.graph.tensors:
+        for name in tensor.fields:
+            if name not in inputs:
+                raise BundleError(f"tensor {tensor.name!r} packs {name!r}, which is no input")
+            _check_packing(inputs[name], tensor)
+    if manifest.task == "regressor" and manifest.graph.value is None:
+        raise BundleError("a regressor's graph must name its value")
+    if manifest.task == "classifier" and (manifest.graph.label is None or not manifest.outputs.classes):
+        raise BundleError("a classifier must name its graph's label and its classes")
+    labels, classes = manifest.outputs.labels, manifest.outputs.classes
+    if labels is not None and len(labels) != len(classes or ()):
+        raise BundleError("business labels must be as many as classes")
+
+
+def _check_packing(field: Input, tensor: Tensor) -> None:
+    """A tensor must be able to hold each value that its field allows."""
+    holds = {
+        "string": {"string"},
+        "bool": {"bool"},
+        "int64": {"int", "bool"},
+        "float32": {"float", "int", "bool"},
+        "float64": {"float", "int", "bool"},
+    }[tensor.dtype]
+    if field.dtype not in holds:
+        raise BundleError(f"{tensor.dtype} tensor {tensor.name!r} cannot hold the {field.dtype} field {field.name!r}")
+    if field.nullable and tensor.dtype in ("int64", "bool"):
+        raise BundleError(f"{tensor.dtype} tensor {tensor.name!r} cannot hold the nulls of field {field.name!r}")

@@ -1,0 +1,189 @@
+"""Say everything that is wrong with a body that the decoder refused: row by row, field by field.
+
+The decoder stops at the first mistake and is fast; this walks the whole body and need not be.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import Counter
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from mldeploy_runtime.problems import FieldError, Problem, invalid_input, malformed
+from mldeploy_runtime.request_types import integer_limit, only_known_categories
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from mldeploy_runtime.bundle import Input, Manifest, Scalar
+
+MOST_ERRORS = 100
+MOST_CHARACTERS = 80
+MOST_CATEGORIES = 20
+
+Check = Callable[[Any], str]
+
+
+class _Members(dict[str, Any]):
+    """A JSON object that knows which of its keys came more than once."""
+
+    def __init__(self, pairs: list[tuple[str, Any]]) -> None:
+        super().__init__(pairs)
+        self.twice = [key for key, times in Counter(key for key, _ in pairs).items() if times > 1]
+
+
+def has_duplicate_keys(body: bytes) -> bool:
+    """Whether any object in `body`, which must be valid JSON, has a key twice."""
+    found = False
+
+    def look(pairs: list[tuple[str, Any]]) -> None:
+        nonlocal found
+        found = found or len({key for key, _ in pairs}) < len(pairs)
+
+    json.loads(body.decode(), object_pairs_hook=look)
+    return found
+
+
+def explain(body: bytes, manifest: Manifest, otherwise: str = "The input is not what the model takes.") -> Problem:
+    """The problem that lists the first mistakes of `body`, or says `otherwise` where none can be pointed at."""
+    try:
+        raw = json.loads(body.decode(), object_pairs_hook=_Members, parse_int=_integer, parse_constant=_no_constant)
+    except (ValueError, RecursionError) as failure:
+        return malformed(body, failure)
+    errors = []
+    total = 0
+    for error in _mistakes(raw, manifest):
+        total += 1
+        if total <= MOST_ERRORS:
+            errors.append(error)
+    if not errors:
+        return invalid_input(otherwise)
+    listed = f"; the first {MOST_ERRORS} are listed" if total > MOST_ERRORS else ""
+    return invalid_input(f"{total:,} value{'s do' if total > 1 else ' does'} not fit{listed}.", tuple(errors))
+
+
+def _mistakes(raw: Any, manifest: Manifest) -> Iterator[FieldError]:
+    if not isinstance(raw, _Members):
+        yield FieldError(_show(raw), 'an object, such as {"instances": [...]}')
+        return
+    known = {"instances", "columns"} | ({"threshold"} if manifest.takes_threshold else set())
+    for key in raw.twice:
+        yield FieldError(f"{key} twice", "each key once", field=key)
+    for key in raw.keys() - known:
+        expected = "no threshold: this model has none to set" if key == "threshold" else _one_of(sorted(known))
+        yield FieldError(f"the key {_show(key)}", expected, field=key)
+    if "threshold" in raw and "threshold" in known and not _is_probability(raw["threshold"]):
+        yield FieldError(_show(raw["threshold"]), "a number from 0 to 1", field="threshold")
+    if ("instances" in raw) == ("columns" in raw):
+        yield FieldError("both" if "instances" in raw else "neither", "either instances or columns")
+        return
+    checks = {field.name: _check_of(field, manifest) for field in manifest.inputs}
+    if "instances" in raw:
+        yield from _mistakes_in_instances(raw["instances"], checks)
+    else:
+        yield from _mistakes_in_columns(raw["columns"], checks)
+
+
+def _mistakes_in_instances(instances: Any, checks: dict[str, Check]) -> Iterator[FieldError]:
+    if not isinstance(instances, list) or not instances:
+        yield FieldError(_show(instances), "a list of at least one object", field="instances")
+        return
+    for row, instance in enumerate(instances):
+        if not isinstance(instance, _Members):
+            yield FieldError(_show(instance), "an object with the model's fields", row=row)
+            continue
+        yield from _mistakes_in_keys(instance, checks, row)
+        for name, check in checks.items():
+            if name in instance and (expected := check(instance[name])):
+                yield FieldError(_show(instance[name]), expected, row=row, field=name)
+
+
+def _mistakes_in_columns(columns: Any, checks: dict[str, Check]) -> Iterator[FieldError]:
+    if not isinstance(columns, _Members):
+        yield FieldError(_show(columns), "an object with one list a field", field="columns")
+        return
+    yield from _mistakes_in_keys(columns, checks, None)
+    lengths = Counter(len(column) for column in columns.values() if isinstance(column, list))
+    length = max(lengths, key=lambda length: lengths[length], default=0)
+    for name, check in checks.items():
+        column = columns.get(name, [])
+        if not isinstance(column, list):
+            yield FieldError(_show(column), "a list", field=name)
+            continue
+        if name in columns and (len(column) != length or not column):
+            expected = f"{length:,} as in the other columns" if length else "at least one"
+            yield FieldError(f"{len(column):,} values", expected, field=name)
+        for row, value in enumerate(column):
+            if expected := check(value):
+                yield FieldError(_show(value), expected, row=row, field=name)
+
+
+def _mistakes_in_keys(members: _Members, checks: dict[str, Check], row: int | None) -> Iterator[FieldError]:
+    for name in members.twice:
+        yield FieldError("the key twice", "each key once", row=row, field=name)
+    for name in checks:
+        if name not in members:
+            yield FieldError("no such key", "every field of the model", row=row, field=name)
+    for name in members:
+        if name not in checks:
+            yield FieldError("an unknown key", "the model's fields alone", row=row, field=name)
+
+
+def _check_of(field: Input, manifest: Manifest) -> Check:
+    """A function that says what was expected in place of a value, or "" if it fits."""
+    limit = integer_limit(manifest, field)
+    fits: Callable[[Any], bool] = {
+        "float": lambda value: type(value) in (int, float) and math.isfinite(value),
+        "int": lambda value: type(value) is int and abs(value) <= limit,
+        "bool": lambda value: type(value) is bool,
+        "string": lambda value: type(value) is str,
+    }[field.dtype]
+    expected = {
+        "float": "a number",
+        "int": f"an integer from -{limit} to {limit}",
+        "bool": "true or false",
+        "string": "a string",
+    }[field.dtype]
+    categories = frozenset(field.categories or ()) if only_known_categories(field) else None
+    if categories is not None:
+        expected = _one_of(field.categories or ())
+    if field.nullable:
+        expected += ", or null"
+
+    def check(value: Any) -> str:
+        if value is None:
+            return "" if field.nullable else expected
+        return "" if fits(value) and (categories is None or value in categories) else expected
+
+    return check
+
+
+def _is_probability(value: Any) -> bool:
+    return type(value) in (int, float) and 0 <= value <= 1
+
+
+def _integer(digits: str) -> int | float:
+    """Long runs of digits as a float: turning them into an int takes quadratic time."""
+    return int(digits) if len(digits) <= 20 else float(digits)
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _one_of(values: Iterable[Scalar]) -> str:
+    shown = [_show(value) for value in values]
+    rest = f" and {len(shown) - MOST_CATEGORIES:,} more" if len(shown) > MOST_CATEGORIES else ""
+    return f"one of {', '.join(shown[:MOST_CATEGORIES])}{rest}"
+
+
+def _show(value: Any) -> str:
+    """A JSON value as people recognise it, cut short."""
+    if isinstance(value, list | dict):
+        return f"a list of {len(value):,}" if isinstance(value, list) else "an object"
+    if isinstance(value, float) and math.isinf(value):
+        return "a number beyond the range of a double"
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= MOST_CHARACTERS else text[: MOST_CHARACTERS - 1] + "…"

@@ -1,0 +1,1 @@
+"""The thin layer that translates between HTTP and the service."""

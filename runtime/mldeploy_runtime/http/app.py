@@ -1,0 +1,148 @@
+"""The ASGI application: finds the route, reads the body, writes the reply. Nothing here knows the model."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+import traceback
+from typing import TYPE_CHECKING, Any
+
+from mldeploy_runtime.http.messages import Reply, Request, problem_reply, request_id
+from mldeploy_runtime.http.routes import Route, build_routes
+from mldeploy_runtime.problems import Problem, too_large
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, MutableMapping
+
+    from mldeploy_runtime.service import Service
+
+    Message = MutableMapping[str, Any]
+    Receive = Callable[[], Awaitable[Message]]
+    Send = Callable[[Message], Awaitable[None]]
+    Application = Callable[[Message, Receive, Send], Awaitable[None]]
+
+INTERNAL_ERROR = Problem(500, "internal-error", "Something failed", "The server failed to answer this request.")
+CLOSE = ((b"connection", b"close"),)
+
+
+class _ClientGoneError(Exception):
+    """The client closed the connection before its request was complete."""
+
+
+def build_app(service: Service) -> Application:
+    """The application over `service`, for any ASGI server."""
+    routes = build_routes(service)
+
+    async def app(scope: Message, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        started = time.perf_counter()
+        headers = dict(scope["headers"])
+        request = Request(request_id(headers.get(b"x-request-id")), headers)
+        route = routes.get(scope["path"])
+        counted = route is not None and route.counted
+        service.in_flight += counted
+        service.requests += counted
+        try:
+            reply = await answer(route, request, scope, receive)
+            await _write(send, reply, request.id, with_body=scope["method"] != "HEAD")
+            service.metrics.observe(scope["path"] if route else "other", reply.status, time.perf_counter() - started)
+        except _ClientGoneError:
+            return
+        finally:
+            service.in_flight -= counted
+
+    async def answer(route: Route | None, request: Request, scope: Message, receive: Receive) -> Reply:
+        if route is None:
+            return problem_reply(_nothing_there(scope), request.id)
+        if scope["method"] != route.method and (scope["method"], route.method) != ("HEAD", "GET"):
+            return problem_reply(_wrong_method(scope, route), request.id)
+        try:
+            if route.method == "POST":
+                request.body = await _read_body(service, request, receive)
+            return await route.answer(request)
+        except Problem as problem:
+            if problem.__cause__ is not None:
+                _report(problem.__cause__, request.id)
+            return problem_reply(problem, request.id)
+        except _ClientGoneError:
+            raise
+        except Exception as failure:
+            _report(failure, request.id)
+            return problem_reply(INTERNAL_ERROR, request.id)
+
+    return app
+
+
+async def _read_body(service: Service, request: Request, receive: Receive) -> bytes:
+    """The whole body, within its limits of size and time."""
+    limit = service.settings.max_body_bytes
+    if int(request.headers.get(b"content-length", 0)) > limit:
+        raise _body_too_large(limit)
+    message = await receive()
+    if message["type"] == "http.request" and not message.get("more_body"):
+        body: bytes = message["body"]
+        if len(body) > limit:
+            raise _body_too_large(limit)
+        return body
+    parts: list[bytes] = []
+    size = 0
+    try:
+        async with asyncio.timeout(service.settings.body_seconds):
+            while True:
+                if message["type"] == "http.disconnect":
+                    raise _ClientGoneError
+                parts.append(message.get("body", b""))
+                size += len(parts[-1])
+                if size > limit:
+                    raise _body_too_large(limit)
+                if not message.get("more_body"):
+                    return b"".join(parts)
+                message = await receive()
+    except TimeoutError:
+        detail = f"The body was not complete within {service.settings.body_seconds:g} s."
+        raise Problem(408, "too-slow", "The request took too long", detail, headers=CLOSE) from None
+
+
+async def _write(send: Send, reply: Reply, identity: str, *, with_body: bool) -> None:
+    await send(
+        {
+            "type": "http.response.start",
+            "status": reply.status,
+            "headers": [
+                (b"content-type", reply.content_type),
+                (b"content-length", b"%d" % len(reply.body)),
+                (b"x-request-id", identity.encode()),
+                *reply.headers,
+            ],
+        }
+    )
+    await send({"type": "http.response.body", "body": reply.body if with_body else b""})
+
+
+def _nothing_there(scope: Message) -> Problem:
+    return Problem(404, "not-found", "Nothing is here", f"There is no {scope['path']}.")
+
+
+def _wrong_method(scope: Message, route: Route) -> Problem:
+    allowed = "GET, HEAD" if route.method == "GET" else route.method
+    return Problem(
+        405,
+        "wrong-method",
+        "The method is not allowed here",
+        f"{scope['path']} takes {allowed}, not {scope['method']}.",
+        headers=((b"allow", allowed.encode()),),
+    )
+
+
+def _body_too_large(limit: int) -> Problem:
+    problem = too_large(f"The body is larger than {limit:,} bytes.")
+    problem.headers = CLOSE
+    return problem
+
+
+def _report(failure: BaseException, identity: str) -> None:
+    """What failed is for the operator's eyes: the client gets the request id to name it by."""
+    print(f"request {identity} failed", file=sys.stderr)
+    traceback.print_exception(failure)

@@ -1,0 +1,65 @@
+"""Requests and replies as the routes see them."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+if TYPE_CHECKING:
+    from mldeploy_runtime.problems import Problem
+
+Headers = tuple[tuple[bytes, bytes], ...]
+
+JSON = b"application/json"
+PROBLEM = b"application/problem+json"
+
+_USABLE_ID = re.compile(rb"[!-~]{1,128}")
+_PROCESS = os.urandom(8).hex()
+_NUMBERS = itertools.count(1)
+
+
+@dataclass(slots=True)
+class Request:
+    """One request; `headers` are lower case, `body` is empty for a route that takes none."""
+
+    id: str
+    headers: dict[bytes, bytes]
+    body: bytes = b""
+
+
+@dataclass(slots=True)
+class Reply:
+    status: int
+    body: bytes
+    content_type: bytes = JSON
+    headers: Headers = ()
+
+
+def request_id(given: bytes | None) -> str:
+    """The client's own id where it is printable and short, else a new one."""
+    if given is not None and _USABLE_ID.fullmatch(given):
+        return given.decode()
+    return f"{_PROCESS}-{next(_NUMBERS):x}"
+
+
+def json_reply(value: Any, status: int = 200) -> Reply:
+    return Reply(status, msgspec.json.encode(value))
+
+
+def problem_reply(problem: Problem, identity: str) -> Reply:
+    """RFC 9457. The type leads to the problem's description on the server's own /docs."""
+    document = {
+        "type": f"/docs#{problem.kind}",
+        "title": problem.title,
+        "status": problem.status,
+        "detail": problem.detail,
+        "request_id": identity,
+    }
+    if problem.errors:
+        document["errors"] = problem.errors
+    return Reply(problem.status, msgspec.json.encode(document), PROBLEM, problem.headers)

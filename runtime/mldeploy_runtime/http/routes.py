@@ -1,0 +1,108 @@
+"""What is served at which path."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mldeploy_runtime.http.messages import Reply, Request, json_reply
+from mldeploy_runtime.metrics import exposition
+from mldeploy_runtime.problems import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from mldeploy_runtime.service import Service
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A path takes one method; `counted` says that its requests are work in flight, which a drain waits for."""
+
+    method: str
+    answer: Callable[[Request], Awaitable[Reply]]
+    counted: bool = False
+
+
+def build_routes(service: Service) -> dict[str, Route]:
+    """The routes by their path."""
+    manifest, settings = service.manifest, service.settings
+
+    async def predict(request: Request) -> Reply:
+        _check_content(request)
+        return Reply(200, await service.predict(request.body, request.id))
+
+    async def health(_: Request) -> Reply:
+        return json_reply(
+            {
+                "status": "ok",
+                "name": manifest.name,
+                "version": manifest.version,
+                "release": settings.release,
+                "bundle_id": manifest.bundle_id,
+                "loaded_at": service.loaded_at,
+                "load_seconds": service.load_seconds,
+            }
+        )
+
+    async def ready(_: Request) -> Reply:
+        return json_reply({"ready": service.ready, "reason": service.reason}, 200 if service.ready else 503)
+
+    async def rotation(_: Request) -> Reply:
+        serves = service.ready and service.in_rotation
+        return json_reply({"in_rotation": service.in_rotation, "ready": service.ready}, 200 if serves else 503)
+
+    async def metrics(_: Request) -> Reply:
+        return Reply(200, *exposition(service))
+
+    async def model(_: Request) -> Reply:
+        return json_reply(
+            {
+                "name": manifest.name,
+                "version": manifest.version,
+                "bundle_id": manifest.bundle_id,
+                "task": manifest.task,
+                "inputs": manifest.inputs,
+                "outputs": manifest.outputs,
+                "threshold": manifest.threshold,
+                "source_sha256": manifest.source.get("sha256"),
+                "precision": manifest.precision,
+                "proof": manifest.proof,
+                "metadata": manifest.metadata,
+            }
+        )
+
+    return {
+        "/predict": Route("POST", predict, counted=True),
+        "/health": Route("GET", health),
+        "/ready": Route("GET", ready),
+        "/rotation": Route("GET", rotation),
+        "/metrics": Route("GET", metrics),
+        "/model": Route("GET", model),
+    }
+
+
+def _check_content(request: Request) -> None:
+    """JSON in UTF-8, not compressed; a request that does not say what it brings is taken to bring that."""
+    encoding = request.headers.get(b"content-encoding", b"identity")
+    if encoding != b"identity":
+        raise Problem(
+            415,
+            "unsupported-encoding",
+            "The body's encoding is not supported",
+            f"Send the body uncompressed, not as {encoding.decode('latin-1')}.",
+            headers=((b"accept-encoding", b"identity"),),
+        )
+    given = request.headers.get(b"content-type")
+    if given is None or given == b"application/json":
+        return
+    media, _, parameters = given.decode("latin-1").lower().partition(";")
+    charset = parameters.replace('"', "").partition("charset=")[2].strip() or "utf-8"
+    if media.strip() != "application/json" or charset not in ("utf-8", "utf8"):
+        raise Problem(
+            415,
+            "unsupported-type",
+            "The body's type is not supported",
+            f"Send Content-Type: application/json in UTF-8, not {given.decode('latin-1')}.",
+            headers=((b"accept", b"application/json"),),
+        )

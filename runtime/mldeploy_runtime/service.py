@@ -1,0 +1,139 @@
+"""One bundle, answering: it loads the model, proves it on the golden rows and answers predictions. It knows no HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from mldeploy_runtime.batching import Batcher
+from mldeploy_runtime.bundle import read_golden, read_manifest
+from mldeploy_runtime.contract import build_contract
+from mldeploy_runtime.golden import GoldenReport, compare
+from mldeploy_runtime.metrics import Metrics
+from mldeploy_runtime.predictions import Prediction, prediction_of
+from mldeploy_runtime.problems import model_failed, not_ready
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from mldeploy_runtime.bundle import Manifest
+    from mldeploy_runtime.contract import Row
+    from mldeploy_runtime.predictions import Raw
+    from mldeploy_runtime.settings import Settings
+
+MOST_ROWS_IN_A_SHARED_RUN = 1024
+
+
+class Predicted(msgspec.Struct, gc=False):
+    """The answer of /predict."""
+
+    model: str
+    version: str
+    request_id: str
+    predictions: list[Prediction]
+
+
+class Service:
+    """The state of the process: what it serves, whether it is ready, and how much it has in hand.
+
+    `reason` says why it is not ready, and `settled` is set once that is decided. `in_flight` and `requests` count
+    predictions asked for, from the arrival of the head until the answer is written.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        """Raises BundleError when the bundle cannot be read."""
+        self.settings = settings
+        self.manifest: Manifest = read_manifest(settings.bundle)
+        self.golden = read_golden(settings.bundle)
+        self.contract = build_contract(self.manifest, settings.max_rows)
+        self.ready = False
+        self.reason = "the model is being loaded"
+        self.settled = asyncio.Event()
+        self.loaded_at: str | None = None
+        self.load_seconds: float | None = None
+        self.in_flight = 0
+        self.requests = 0
+        self.metrics = Metrics()
+        self._predict = prediction_of(self.manifest)
+        self._encoder = msgspec.json.Encoder()
+        self._batcher = Batcher(_not_loaded, MOST_ROWS_IN_A_SHARED_RUN)
+
+    @property
+    def in_rotation(self) -> bool:
+        """The host's file is the only truth, so it is looked at each time."""
+        rotation = self.settings.rotation
+        return rotation is None or (bool(self.settings.release) and (rotation / self.settings.release).exists())
+
+    async def load(self) -> None:
+        """Load the model and become ready, or keep the reason why not."""
+        started = time.perf_counter()
+        try:
+            run = await asyncio.to_thread(_open, self.settings, self.manifest)
+            self._batcher = Batcher(run, MOST_ROWS_IN_A_SHARED_RUN)
+            report = await self.check_golden()
+            self.loaded_at = datetime.now(UTC).isoformat(timespec="milliseconds")
+            self.load_seconds = round(time.perf_counter() - started, 3)
+            self.ready = report.holds
+            self.reason = "" if report.holds else f"{report.mismatches} of {report.rows} golden rows do not match"
+        except Exception as failure:
+            self.reason = str(failure) or type(failure).__name__
+        finally:
+            self.settled.set()
+
+    async def predict(self, body: bytes, request_id: str) -> bytes:
+        """Answer the body of a /predict request. Raises Problem."""
+        if not self.ready:
+            raise not_ready(self.reason)
+        return await self._answer(body, request_id)
+
+    def status(self) -> dict[str, Any]:
+        """What the host asks for through the control socket."""
+        return {
+            "name": self.manifest.name,
+            "version": self.manifest.version,
+            "release": self.settings.release,
+            "bundle_id": self.manifest.bundle_id,
+            "ready": self.ready,
+            "reason": self.reason,
+            "in_rotation": self.in_rotation,
+            "in_flight": self.in_flight,
+            "requests": self.requests,
+        }
+
+    async def check_golden(self) -> GoldenReport:
+        """Answer the golden rows as if they had been asked for in requests, and compare."""
+        rows = self.golden.instances
+        predictions = []
+        for start in range(0, len(rows), self.settings.max_rows):
+            body = msgspec.json.encode({"instances": rows[start : start + self.settings.max_rows]})
+            predictions += msgspec.json.decode(await self._answer(body, "golden"))["predictions"]
+        return compare(self.golden, predictions)
+
+    async def _answer(self, body: bytes, request_id: str) -> bytes:
+        asked = self.contract.decode(body)
+        try:
+            raws = await self._batcher.submit(asked.rows)
+            predictions = [self._predict(raw, asked.threshold) for raw in raws]
+            self.metrics.rows += len(raws)
+        except Exception as failure:
+            raise model_failed() from failure
+        return self._encoder.encode(Predicted(self.manifest.name, self.manifest.version, request_id, predictions))
+
+
+def _not_loaded(_: Sequence[Row]) -> list[Raw]:
+    raise RuntimeError("the model is not loaded")
+
+
+def _open(settings: Settings, manifest: Manifest) -> Callable[[Sequence[Row]], list[Raw]]:
+    """Import what takes long, load the graph, and join rows -> arrays -> session -> plain numbers."""
+    from mldeploy_runtime.arrays import feed_of
+    from mldeploy_runtime.predictions import unpack
+    from mldeploy_runtime.session import open_session
+
+    feed = feed_of(manifest)
+    session = open_session(settings.bundle / "model.onnx", manifest)
+    return lambda rows: unpack(session(feed(rows)))

@@ -1,11 +1,12 @@
 """The main job, end to end, on real parts: two versions of a model onto a bare VM and back, under load.
 
-    python -m examples.penguins.demo
+python -m examples.penguins.demo
 """
 
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -82,7 +83,8 @@ def the_main_job(folder: Path, url: str) -> Run:
 def work_folder(parts: rig.Rig) -> Path:
     """A folder with an mldeploy.toml of the rig's registry and host, and this example's settings."""
     folder = parts.config.parent / "demo"
-    folder.mkdir(exist_ok=True)
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
     settings = parts.config.read_text() + "\n" + (HERE / "mldeploy.toml").read_text()
     (folder / "mldeploy.toml").write_text(settings)
     return folder

@@ -17,7 +17,7 @@ fact() { printf '%s=%s\n' "$1" "$2"; }
 fact os "$ID $VERSION_ID"
 fact machine "$(uname -m)"
 fact clock "$(date +%s)"
-fact disk_free_kb "$(df --output=avail -k /var/lib | tail -n 1)"
+fact disk_free_kb "$(df --output=avail -k /var/lib "$1" /var/lib/docker 2>/dev/null | tail -n +2 | sort -n | head -n 1)"
 fact memory_free_kb "$(sed -n 's/^MemAvailable: *\([0-9]*\).*/\1/p' /proc/meminfo)"
 for limit in /sys/fs/cgroup/memory.max /sys/fs/cgroup/memory/memory.limit_in_bytes; do
   [ ! -r "$limit" ] || fact memory_limit "$(cat "$limit")"

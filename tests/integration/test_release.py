@@ -1,0 +1,251 @@
+"""Ship and rollback on a real VM: nothing is lost on a good day, and nothing is left over on a bad one."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+
+from mldeploy.bundle import read_bundle
+from mldeploy.host.commands import caddy, files
+from mldeploy.host.layout import AppFolder
+from mldeploy.release.state import Slots
+from tests.integration.command import mldeploy, start
+from tests.traffic import Traffic
+
+if TYPE_CHECKING:
+    import subprocess
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.rig import Rig
+
+APP = "penguins"
+FIRST, SECOND = "1.0.0", "1.1.0"
+
+
+@dataclass(frozen=True)
+class Site:
+    """A work folder with two bundles, and the VM they are shipped to."""
+
+    folder: Path
+    rig: Rig
+    bundles: dict[str, Path]
+
+    @property
+    def url(self) -> str:
+        return self.rig.vm.url
+
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        return read_bundle(self.bundles[FIRST]).golden.instances
+
+    def ship(self, version: str, *options: str) -> Any:
+        return mldeploy(self.folder, "ship", str(self.bundles[version]), "--watch", "1", "--json", *options).outcome
+
+    def rollback(self, *options: str) -> Any:
+        return mldeploy(self.folder, "rollback", "--watch", "1", "--json", *options).outcome
+
+    def releases(self) -> dict[str, str]:
+        """The ledger's states by release."""
+        rows = mldeploy(self.folder, "releases", "--json").outcome
+        return {row["release"]: row["state"] for row in rows}
+
+    def serving(self) -> tuple[str, str]:
+        """The release and version that answer from outside."""
+        health = httpx.get(f"{self.url}/health", timeout=10).raise_for_status().json()
+        return health["release"], health["version"]
+
+    def running(self) -> set[str]:
+        names = self.rig.vm.exec(["docker", "ps", "--filter", f"label=mldeploy.app={APP}", "--format", "{{.Names}}"])
+        return set(names.split())
+
+    def in_rotation(self) -> set[str]:
+        return set(self.rig.vm.exec(files.list_folder(AppFolder(APP).rotation)).split())
+
+
+@pytest.fixture(scope="module")
+def bare(rig: Rig, bundles: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Site:
+    """A bare VM, and a folder to ship from."""
+    rig.vm.reset()
+    folder = tmp_path_factory.mktemp("site")
+    shutil.copy(rig.config, folder / "mldeploy.toml")
+    return Site(folder, rig, bundles)
+
+
+@pytest.fixture(scope="module")
+def site(bare: Site) -> Site:
+    """The first version, shipped to the bare VM: Docker and Caddy are installed on the way."""
+    outcome = bare.ship(FIRST)
+    assert (outcome["release"], outcome["previous"]) == ("r1", None)
+    return bare
+
+
+@pytest.fixture
+def first_serves(site: Site) -> Iterator[Site]:
+    """The first version serves, whatever the test before left serving."""
+    if site.serving()[1] != FIRST:
+        site.ship(FIRST)
+    return site
+
+
+def test_a_shipped_release_answers_as_the_original_model_did(first_serves: Site) -> None:
+    golden = read_bundle(first_serves.bundles[FIRST]).golden
+    answer = httpx.post(f"{first_serves.url}/predict", json={"instances": golden.instances}).raise_for_status().json()
+    assert [p["label"] for p in answer["predictions"]] == [p["label"] for p in golden.predictions]
+    for got, expected in zip(answer["predictions"], golden.predictions, strict=True):
+        assert got["probability"] == pytest.approx(expected["probability"], rel=1e-5, abs=1e-5)
+
+
+def test_no_request_is_lost_during_a_ship_and_a_rollback(first_serves: Site) -> None:
+    site = first_serves
+    before = site.serving()
+    with Traffic(site.url, site.rows) as traffic:
+        shipped = site.ship(SECOND)
+        assert shipped["previous"] == before[0]
+        traffic.await_answers(50, version=SECOND)
+        rolled_back = site.rollback()
+        assert rolled_back["release"] == before[0]
+        traffic.await_answers(50, version=FIRST)
+    assert traffic.tally.lost == []
+    assert set(traffic.tally.versions) == {FIRST, SECOND}
+    assert site.serving() == before
+    assert site.running() == {f"{APP}-{before[0]}"}
+    assert site.in_rotation() == {before[0]}
+
+
+def test_the_same_traffic_counts_the_requests_that_a_reload_of_caddy_breaks(first_serves: Site) -> None:
+    """Were the switch made by a reload, the test above would fail: this is how it would be made."""
+    site = first_serves
+    executor = site.rig.vm
+    release, _ = site.serving()
+    slots = site_slots(site)
+    with Traffic(site.url, site.rows) as traffic:
+        for upstreams in ((slots.green, slots.blue), (slots.blue, slots.green)) * 3:
+            text = caddy.site(":80", upstreams)
+            executor.exec(files.write(AppFolder(APP).site), stdin=text)
+            executor.exec(caddy.reload())
+            traffic.await_answers(30)
+    assert traffic.tally.lost != []
+    assert site.serving()[0] == release
+
+
+def test_after_a_power_cycle_under_load_the_release_that_served_serves_again_and_no_other(first_serves: Site) -> None:
+    site = first_serves
+    site.ship(SECOND)
+    serving = site.serving()
+    with Traffic(site.url, site.rows) as traffic:
+        traffic.await_answers(50, version=SECOND)
+        site.rig.vm.power_cycle()
+        traffic.await_answers(50, version=SECOND, deadline=120)
+    assert set(traffic.tally.versions) == {SECOND}
+    assert site.serving() == serving
+    assert site.running() == {f"{APP}-{serving[0]}"}
+
+
+def test_interrupting_a_ship_leaves_everything_as_it_was(first_serves: Site) -> None:
+    site = first_serves
+    before = site.serving()
+    with Traffic(site.url, site.rows) as traffic:
+        process = start(site.folder, "ship", str(site.bundles[SECOND]), "--watch", "60")
+        traffic.await_answers(10, version=SECOND, deadline=60)
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=60)
+        traffic.await_answers(10, version=FIRST)
+    assert process.returncode == 130, said
+    assert traffic.tally.lost == []
+    assert site.serving() == before
+    assert site.running() == {f"{APP}-{before[0]}"}
+    assert list(site.releases().values()).count("serving") == 1
+    assert next(iter(site.releases().values())) == "failed"
+
+
+@pytest.mark.parametrize("watching", [False, True], ids=["before the switch", "in the watch"])
+def test_after_the_laptop_dies_the_next_command_brings_the_release_to_an_end(
+    first_serves: Site, watching: bool
+) -> None:
+    site = first_serves
+    before = site.serving()
+    with Traffic(site.url, site.rows) as traffic:
+        process = start(site.folder, "ship", str(site.bundles[SECOND]), "--watch", "60")
+        if watching:
+            traffic.await_answers(10, version=SECOND, deadline=60)
+        else:
+            await_text(process, "start penguins-")
+        process.kill()
+        process.wait()
+        traffic.await_answers(50)
+        await_free_lock(site)
+        shipped = site.ship(SECOND)
+    assert traffic.tally.lost == []
+    interrupted = shipped["previous"] if watching else before[0]
+    assert site.serving()[1] == SECOND
+    assert site.releases()[interrupted] == "served before"
+    assert site.in_rotation() == {shipped["release"]}
+    assert site.running() == {f"{APP}-{shipped['release']}"}
+
+
+def test_a_second_laptop_is_told_that_the_host_is_locked(first_serves: Site) -> None:
+    site = first_serves
+    process = start(site.folder, "ship", str(site.bundles[SECOND]), "--watch", "60")
+    try:
+        await_text(process, "ledger: started")
+        second = mldeploy(site.folder, "rollback")
+        assert second.exit_code == 6
+        assert "shipping penguins 1.1.0" in second.stderr
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=60)
+    assert process.returncode == 130
+
+
+def test_a_container_that_dies_in_the_watch_is_switched_back_from(first_serves: Site) -> None:
+    site = first_serves
+    before = site.serving()
+    release = f"r{max(int(name[1:]) for name in site.releases()) + 1}"
+    process = start(site.folder, "ship", str(site.bundles[SECOND]), "--watch", "60")
+    await_text(process, "ledger: switched")
+    site.rig.vm.exec(["docker", "kill", f"{APP}-{release}"])
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "died just after the switch" in said
+    assert site.serving() == before
+    assert site.releases()[release] == "failed"
+
+
+def test_a_prepared_host_is_not_prepared_again(first_serves: Site) -> None:
+    steps = [step["says"] for step in first_serves.ship(SECOND)["steps"]]
+    assert not any("Docker" in step or "start Caddy" in step for step in steps)
+
+
+def test_the_dry_run_prints_the_steps_that_the_ship_then_takes(first_serves: Site) -> None:
+    site = first_serves
+    bundle = str(site.bundles[SECOND])
+    printed = mldeploy(site.folder, "ship", bundle, "--dry-run", "--watch", "1")
+    assert printed.exit_code == 0
+    planned = [line.split(". ", 1)[1] for line in printed.stdout.splitlines()]
+    taken = [step["says"] for step in site.ship(SECOND)["steps"]]
+    assert planned == taken
+
+
+def site_slots(site: Site) -> Slots:
+    raw = json.loads(site.rig.vm.exec(files.read(AppFolder(APP).slots)))
+    return Slots(raw["blue"], raw["green"])
+
+
+def await_text(process: subprocess.Popen[str], text: str) -> None:
+    """Block until the command has said `text`."""
+    assert process.stderr is not None
+    for line in process.stderr:
+        if text in line:
+            return
+    raise AssertionError(f"the command ended without saying {text!r}")
+
+
+def await_free_lock(site: Site) -> None:
+    site.rig.vm.exec(["flock", "--timeout", "30", "/var/lib/mldeploy/lock", "true"])

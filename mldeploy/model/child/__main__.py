@@ -1,0 +1,43 @@
+"""The child's end of the conversation: one JSON request a line in, one JSON answer a line out.
+
+Run by path, so that nothing of the package around it needs to exist in this Python.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import json
+import os
+import sys
+from pathlib import Path
+
+
+def _import_package() -> None:
+    here = Path(__file__).resolve().parent
+    # The folder of a script comes first in sys.path; modules here must not hide the model's own.
+    sys.path[:] = [entry for entry in sys.path if Path(entry or ".").resolve() != here]
+    spec = importlib.util.spec_from_file_location(
+        "mldeploy_child", here / "__init__.py", submodule_search_locations=[str(here)]
+    )
+    if spec is None or spec.loader is None:
+        raise ImportError(str(here))
+    package = importlib.util.module_from_spec(spec)
+    sys.modules["mldeploy_child"] = package
+    spec.loader.exec_module(package)
+
+
+def main() -> None:
+    # What the model's own code prints goes to standard error; the pipe carries answers alone.
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    _import_package()
+    session = importlib.import_module("mldeploy_child.session").Session()
+    for line in sys.stdin:
+        answer = session.handle(json.loads(line))
+        answers.write(json.dumps(answer) + "\n")
+        answers.flush()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,125 @@
+"""An ONNX graph while it is being written."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Union
+
+import numpy as np
+from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
+
+ML = "ai.onnx.ml"
+OPSET = 21
+ML_OPSET = 5
+IR_VERSION = 10
+
+Operand = Union[str, np.ndarray, np.generic, float, int, Sequence[int]]
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of what flows between steps: `position` in the tensor [rows, width] that holds it.
+
+    For a string column `replaced` says which values earlier steps turned into which, and `missing` is
+    what the original sees where the value is missing; no operator is spent on strings until an encoder
+    turns them into numbers through a table.
+    """
+
+    tensor: str
+    position: int
+    width: int
+    kind: str = "number"
+    missing: Any = None
+    replaced: tuple[tuple[Any, Any], ...] = ()
+
+
+@dataclass
+class Graph:
+    """Nodes in order and constants. Names count up, so the same model written twice gives the same bytes."""
+
+    missing_string: str = "\ufdd0"
+    nodes: list[NodeProto] = field(default_factory=list)
+    constants: dict[str, TensorProto] = field(default_factory=dict)
+    _known: dict[tuple[str, tuple[int, ...], bytes], str] = field(default_factory=dict)
+
+    def constant(self, value: Any) -> str:
+        """The name of a constant; numbers default to double, integers to int64, text to string."""
+        array = np.asarray(value)
+        if array.dtype.kind in "OUS":
+            array = array.astype(object)
+            content = repr(array.tolist()).encode()
+        else:
+            if array.dtype.kind in "iu" and array.dtype != np.uint8:
+                array = array.astype(np.int64)
+            array = np.ascontiguousarray(array).reshape(array.shape)
+            content = array.tobytes()
+        key = (str(array.dtype), array.shape, content)
+        if key not in self._known:
+            name = f"c{len(self.constants)}"
+            self._known[key] = name
+            self.constants[name] = numpy_helper.from_array(array, name)
+        return self._known[key]
+
+    def add(self, operator: str, *operands: Operand, domain: str = "", name: str = "", **attributes: Any) -> str:
+        """Append a node with one output and return that output's name; operands that are no names are constants."""
+        inputs = [operand if isinstance(operand, str) else self.constant(operand) for operand in operands]
+        output = name or f"t{len(self.nodes)}"
+        self.nodes.append(helper.make_node(operator, inputs, [output], domain=domain, **attributes))
+        return output
+
+    def cast(self, tensor: str, to: int) -> str:
+        return self.add("Cast", tensor, to=to)
+
+    def through_float32(self, tensor: str) -> str:
+        """Round to float32 and back, where the library itself does before it compares with thresholds."""
+        return self.cast(self.cast(tensor, TensorProto.FLOAT), TensorProto.DOUBLE)
+
+    def matrix(self, columns: Sequence[Column]) -> str:
+        """Numeric columns as one double tensor [rows, len(columns)]."""
+        parts = []
+        for run in _runs(columns):
+            first = run[0]
+            positions = [column.position for column in run]
+            if positions == list(range(first.width)):
+                parts.append(first.tensor)
+            else:
+                parts.append(self.add("Gather", first.tensor, np.array(positions, dtype=np.int64), axis=1))
+        return parts[0] if len(parts) == 1 else self.add("Concat", *parts, axis=1)
+
+    def build(self, inputs: Sequence[Any], outputs: Sequence[Any]) -> ModelProto:
+        """The model, without what no output needs."""
+        needed = {output.name for output in outputs}
+        kept = []
+        for node in reversed(self.nodes):
+            if needed.intersection(node.output):
+                kept.append(node)
+                needed.update(node.input)
+        graph = helper.make_graph(
+            kept[::-1],
+            "mldeploy",
+            [value for value in inputs if value.name in needed],
+            list(outputs),
+            [tensor for name, tensor in self.constants.items() if name in needed],
+        )
+        return helper.make_model(
+            graph,
+            producer_name="mldeploy",
+            ir_version=IR_VERSION,
+            opset_imports=[helper.make_opsetid("", OPSET), helper.make_opsetid(ML, ML_OPSET)],
+        )
+
+
+def columns_of(tensor: str, width: int) -> list[Column]:
+    """Every column of a double tensor [rows, width]."""
+    return [Column(tensor, position, width) for position in range(width)]
+
+
+def _runs(columns: Sequence[Column]) -> list[list[Column]]:
+    runs: list[list[Column]] = []
+    for column in columns:
+        if runs and runs[-1][0].tensor == column.tensor:
+            runs[-1].append(column)
+        else:
+            runs.append([column])
+    return runs

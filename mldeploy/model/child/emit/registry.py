@@ -1,0 +1,114 @@
+"""Which function writes which estimator.
+
+Dispatch is on the exact class: a subclass may answer differently, so it is not written as its parent.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Callable, TypeVar
+
+import numpy as np
+
+from .graph import Column, Graph
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class NotEmitted(Exception):
+    """This estimator, or this setting of it, has no exact graph; the message names it and says why."""
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a predictor gives, as tensor names; what no output asks for is dropped from the graph.
+
+    index: int64 [rows], the position of the label in `classes_`; probabilities: double [rows, classes];
+    decision: double [rows, 1] for two classes, else [rows, classes]; value: double [rows].
+    """
+
+    index: str | None = None
+    probabilities: str | None = None
+    decision: str | None = None
+    value: str | None = None
+
+
+Transformer = Callable[[Graph, Any, list[Column]], list[Column]]
+Predictor = Callable[[Graph, Any, str], Prediction]
+Composite = Callable[[Graph, Any, list[Column]], Prediction]
+Writer = TypeVar("Writer")
+
+_transformers: dict[str, Transformer] = {}
+_predictors: dict[str, Predictor] = {}
+_composites: dict[str, Composite] = {}
+
+
+def transformer(*paths: str) -> Callable[[Transformer], Transformer]:
+    """Register a function that writes transformers; a path is `module:Class` as users import it."""
+    return _register(_transformers, paths)
+
+
+def predictor(*paths: str) -> Callable[[Predictor], Predictor]:
+    """Register a function that writes predictors from one numeric matrix, double [rows, features]."""
+    return _register(_predictors, paths)
+
+
+def composite(*paths: str) -> Callable[[Composite], Composite]:
+    """Register a function that writes predictors made of others, from columns of any kind."""
+    return _register(_composites, paths)
+
+
+def transform(graph: Graph, estimator: Any, columns: Sequence[Column]) -> list[Column]:
+    """Write `estimator.transform`."""
+    write = _find(_transformers, estimator)
+    if write is None:
+        raise NotEmitted(f"{describe(estimator)} has no exact emitter")
+    return write(graph, estimator, list(columns))
+
+
+def predict(graph: Graph, estimator: Any, columns: Sequence[Column]) -> Prediction:
+    """Write `estimator.predict` and what goes with it."""
+    compose = _find(_composites, estimator)
+    if compose is not None:
+        return compose(graph, estimator, list(columns))
+    write = _find(_predictors, estimator)
+    if write is None:
+        raise NotEmitted(f"{describe(estimator)} has no exact emitter")
+    return write(graph, estimator, numeric_matrix(graph, estimator, columns))
+
+
+def numeric_matrix(graph: Graph, estimator: Any, columns: Sequence[Column]) -> str:
+    """The columns as one matrix, or NotEmitted when one of them is still text."""
+    if any(column.kind != "number" for column in columns):
+        raise NotEmitted(f"{describe(estimator)} is given a string column")
+    return graph.matrix(columns)
+
+
+def describe(estimator: Any) -> str:
+    kind = type(estimator)
+    return f"{kind.__module__.split('.')[0]}'s {kind.__qualname__}"
+
+
+def require(condition: Any, estimator: Any, setting: str) -> None:
+    """Refuse a setting that has no exact graph yet."""
+    if not np.all(condition):
+        raise NotEmitted(f"{describe(estimator)} with {setting} has no exact emitter")
+
+
+def _register(registry: dict[str, Writer], paths: Sequence[str]) -> Callable[[Writer], Writer]:
+    def register(write: Writer) -> Writer:
+        for path in paths:
+            registry[path] = write
+        return write
+
+    return register
+
+
+def _find(registry: dict[str, Writer], estimator: Any) -> Writer | None:
+    for path, write in registry.items():
+        module, _, name = path.partition(":")
+        if getattr(sys.modules.get(module), name, None) is type(estimator):
+            return write
+    return None

@@ -1,0 +1,48 @@
+"""From scores to labels and probabilities, by each estimator's own rule."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from onnx import TensorProto
+
+if TYPE_CHECKING:
+    from .graph import Graph
+
+
+def sign_index(graph: Graph, decision: str, strict: bool = True) -> str:
+    """1 where the one score, double [rows, 1], is above 0 (or at it, when not strict), else 0."""
+    above = graph.add("Greater" if strict else "GreaterOrEqual", decision, 0.0)
+    return graph.add("Reshape", graph.cast(above, TensorProto.INT64), np.array([-1]))
+
+
+def top_index(graph: Graph, scores: str) -> str:
+    """The first largest of the scores, double [rows, classes]."""
+    return graph.add("ArgMax", scores, axis=1, keepdims=0)
+
+
+def label_index(graph: Graph, decision: str, classes: int) -> str:
+    """The rule of linear classifiers: with two classes the sign of the one score, else the largest."""
+    return sign_index(graph, decision) if classes == 2 else top_index(graph, decision)
+
+
+def binary_probabilities(graph: Graph, positive: str) -> str:
+    """[1 - p, p] from p, double [rows, 1]."""
+    return graph.add("Concat", graph.add("Sub", 1.0, positive), positive, axis=1)
+
+
+def softmax(graph: Graph, decision: str) -> str:
+    return graph.add("Softmax", decision, axis=1)
+
+
+def shares(graph: Graph, scores: str) -> str:
+    """Each row divided by its sum; a row of zeros gives equal shares."""
+    total = graph.add("ReduceSum", scores, np.array([1]), keepdims=1)
+    scores = graph.add("Where", graph.add("Equal", total, 0.0), 1.0, scores)
+    return graph.add("Div", scores, graph.add("ReduceSum", scores, np.array([1]), keepdims=1))
+
+
+def flat(graph: Graph, tensor: str) -> str:
+    """[rows, 1] as [rows]."""
+    return graph.add("Reshape", tensor, np.array([-1]))

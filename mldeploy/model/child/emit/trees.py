@@ -1,0 +1,96 @@
+"""scikit-learn's trees, forests and gradient boosting."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from . import scores
+from .ensemble import Tree, tree_rows, tree_sum
+from .registry import Prediction, predictor, require
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .graph import Graph
+
+
+@predictor("sklearn.tree:DecisionTreeClassifier", "sklearn.tree:ExtraTreeClassifier")
+def tree_classifier(graph: Graph, model: Any, x: str) -> Prediction:
+    return _average_classes(graph, model, [model], x)
+
+
+@predictor("sklearn.tree:DecisionTreeRegressor", "sklearn.tree:ExtraTreeRegressor")
+def tree_regressor(graph: Graph, model: Any, x: str) -> Prediction:
+    return _average_value(graph, model, [model], x)
+
+
+@predictor("sklearn.ensemble:RandomForestClassifier", "sklearn.ensemble:ExtraTreesClassifier")
+def forest_classifier(graph: Graph, model: Any, x: str) -> Prediction:
+    return _average_classes(graph, model, model.estimators_, x)
+
+
+@predictor("sklearn.ensemble:RandomForestRegressor", "sklearn.ensemble:ExtraTreesRegressor")
+def forest_regressor(graph: Graph, model: Any, x: str) -> Prediction:
+    return _average_value(graph, model, model.estimators_, x)
+
+
+@predictor("sklearn.ensemble:GradientBoostingClassifier")
+def gradient_boosting_classifier(graph: Graph, model: Any, x: str) -> Prediction:
+    raw = _boosted(graph, model, x)
+    if model.estimators_.shape[1] > 1:
+        return Prediction(scores.top_index(graph, raw), scores.softmax(graph, raw), raw)
+    scale = 2.0 if model.loss == "exponential" else 1.0
+    positive = graph.add("Sigmoid", graph.add("Mul", raw, scale))
+    # At a score of exactly zero this one answers the positive class, unlike its relatives.
+    index = scores.sign_index(graph, raw, strict=False)
+    return Prediction(index, scores.binary_probabilities(graph, positive), raw)
+
+
+@predictor("sklearn.ensemble:GradientBoostingRegressor")
+def gradient_boosting_regressor(graph: Graph, model: Any, x: str) -> Prediction:
+    return Prediction(value=scores.flat(graph, _boosted(graph, model, x)))
+
+
+def fitted_tree(estimator: Any) -> Tree:
+    """The arrays of a fitted scikit-learn tree."""
+    fitted = estimator.tree_
+    missing = getattr(fitted, "missing_go_to_left", np.zeros(fitted.node_count))
+    return Tree(fitted.children_left, fitted.children_right, fitted.feature, fitted.threshold, missing)
+
+
+def _average_classes(graph: Graph, model: Any, estimators: Sequence[Any], x: str) -> Prediction:
+    require(model.n_outputs_ == 1, model, "several outputs")
+    tables = [_class_shares(estimator.tree_.value[:, 0, :]) for estimator in estimators]
+    # scikit-learn rounds features to float32 before it compares them with its double thresholds.
+    summed = tree_rows(graph, graph.through_float32(x), [fitted_tree(each) for each in estimators], tables)
+    probabilities = graph.add("Div", summed, float(len(estimators)))
+    return Prediction(scores.top_index(graph, probabilities), probabilities)
+
+
+def _class_shares(values: np.ndarray) -> np.ndarray:
+    """Nodes hold shares of classes; up to scikit-learn 1.2 they hold counts."""
+    total = values.sum(axis=1, keepdims=True)
+    return values if np.allclose(total, 1.0) else values / np.where(total == 0, 1.0, total)
+
+
+def _average_value(graph: Graph, model: Any, estimators: Sequence[Any], x: str) -> Prediction:
+    require(model.n_outputs_ == 1, model, "several outputs")
+    trees = [fitted_tree(each) for each in estimators]
+    values = [each.tree_.value[:, 0, 0] for each in estimators]
+    total = tree_sum(graph, graph.through_float32(x), trees, values, [0] * len(trees))
+    return Prediction(value=scores.flat(graph, graph.add("Div", total, float(len(trees)))))
+
+
+def _boosted(graph: Graph, model: Any, x: str) -> str:
+    """The raw score of gradient boosting: double [rows, 1], or [rows, classes] with more than two classes."""
+    constant = isinstance(model.init_, str) or type(model.init_).__module__ == "sklearn.dummy"
+    require(constant, model, f"init={type(model.init_).__name__}")
+    start = model._raw_predict_init(np.zeros((1, model.n_features_in_), dtype=np.float32))[0]
+    stages, width = model.estimators_.shape
+    estimators = model.estimators_.ravel()
+    trees = [fitted_tree(each) for each in estimators]
+    values = [model.learning_rate * each.tree_.value[:, 0, 0] for each in estimators]
+    summed = tree_sum(graph, graph.through_float32(x), trees, values, list(range(width)) * stages)
+    return graph.add("Add", summed, start)

@@ -1,0 +1,195 @@
+"""What the fitted steps say about each field: its kind, categories, ranges, and the thresholds to probe.
+
+A walk from the fields through the steps. Each column on its way remembers the field it came from, and
+the linear map on it so far, so that a threshold deep in the model can be named in the field's own units.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .emit.impute import is_missing
+from .opening import plain
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+MAX_THRESHOLDS = 64
+
+
+@dataclass
+class Facts:
+    """Of one field. `low` and `high` are what the fit saw exactly; `center` and `spread` only suggest values."""
+
+    name: str
+    text: bool = False
+    boolean: bool = False
+    missing_is_none: bool = False
+    categories: list[Any] | None = None
+    thresholds: list[float] = field(default_factory=list)
+    low: float | None = None
+    high: float | None = None
+    center: float | None = None
+    spread: float | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        thresholds = sorted(set(self.thresholds))
+        if len(thresholds) > MAX_THRESHOLDS:
+            picked = np.linspace(0, len(thresholds) - 1, MAX_THRESHOLDS).round().astype(int)
+            thresholds = [thresholds[position] for position in picked]
+        return {**self.__dict__, "thresholds": thresholds}
+
+
+@dataclass(frozen=True)
+class Trace:
+    """A column on its way: `value = (field - shift) / scale`, or no known field."""
+
+    facts: Facts | None = None
+    shift: float = 0.0
+    scale: float = 1.0
+
+    def field_value(self, value: float) -> float:
+        return float(value) * self.scale + self.shift
+
+
+def find_facts(model: Any, names: Sequence[str] | None, width: int) -> list[dict[str, Any]]:
+    """One JSON object a field, in the model's own order; unnamed fields are x0, x1, ..."""
+    facts = [Facts(name) for name in (names or [f"x{place}" for place in range(width)])]
+    _walk(model, [Trace(each) for each in facts])
+    return [each.to_json() for each in facts]
+
+
+def _walk(step: Any, traces: list[Trace]) -> list[Trace]:
+    """Note what one step says of its columns; the traces of the columns it gives."""
+    if step is None or isinstance(step, str):
+        return traces
+    if hasattr(step, "steps"):
+        for _, inner in step.steps:
+            traces = _walk(inner, traces)
+        return traces
+    if hasattr(step, "transformers_"):
+        return _walk_columns(step, traces)
+    if hasattr(step, "transformer_list"):
+        return [trace for _, inner in step.transformer_list for trace in _walk(inner, traces)]
+    _note(step, traces)
+    return _after(step, traces)
+
+
+def _walk_columns(step: Any, traces: list[Trace]) -> list[Trace]:
+    chosen = step._transformer_to_input_indices
+    result: list[Trace] = []
+    for name, inner, _ in step.transformers_:
+        if isinstance(inner, str) and inner == "drop":
+            continue
+        result.extend(_walk(inner, [traces[position] for position in chosen[name]]))
+    return result
+
+
+def _note(step: Any, traces: list[Trace]) -> None:
+    if hasattr(step, "vocabulary_") and len(traces) == 1 and traces[0].facts is not None:
+        traces[0].facts.text = True
+    for place, trace in enumerate(traces):
+        if trace.facts is not None:
+            _note_column(step, place, trace, trace.facts)
+    for estimator in _trees(step):
+        tree = estimator.tree_
+        inner = tree.children_left >= 0
+        _note_thresholds(traces, tree.feature[inner], tree.threshold[inner])
+    if getattr(step, "_preprocessor", None) is None:
+        for predictor in [each for stage in getattr(step, "_predictors", []) for each in stage]:
+            inner = predictor.nodes[predictor.nodes["is_leaf"] == 0]
+            _note_thresholds(traces, inner["feature_idx"], inner["num_threshold"])
+
+
+def _note_column(step: Any, place: int, trace: Trace, facts: Facts) -> None:
+    categories = _entry(getattr(step, "categories_", None), place)
+    if categories is not None:
+        _note_categories(facts, categories)
+    fill = _entry(getattr(step, "statistics_", None), place)
+    if isinstance(fill, str):
+        facts.text = True
+    if hasattr(step, "statistics_") and hasattr(step, "missing_values") and step.missing_values is None:
+        facts.missing_is_none = True
+    if isinstance(fill, (int, float, np.number)) and not is_missing(fill) and facts.center is None:
+        facts.center = trace.field_value(float(fill))
+    low, high = (_entry(getattr(step, name, None), place) for name in ("data_min_", "data_max_"))
+    if low is not None and high is not None:
+        facts.low, facts.high = trace.field_value(low), trace.field_value(high)
+    for center_name in ("mean_", "center_"):
+        center, scale = _entry(getattr(step, center_name, None), place), _entry(getattr(step, "scale_", None), place)
+        if center is not None and scale is not None:
+            facts.center, facts.spread = trace.field_value(center), abs(float(scale) * trace.scale)
+    for edge in _edges(step, place):
+        facts.thresholds.append(trace.field_value(edge))
+
+
+def _note_categories(facts: Facts, categories: Any) -> None:
+    values = [value for value in categories if not is_missing(value)]
+    facts.missing_is_none = facts.missing_is_none or any(value is None for value in categories)
+    known = facts.categories or []
+    facts.categories = known + [plain(value) for value in values if plain(value) not in known]
+    facts.text = facts.text or any(isinstance(value, str) for value in values)
+    facts.boolean = bool(values) and all(isinstance(value, (bool, np.bool_)) for value in values)
+
+
+def _note_thresholds(traces: list[Trace], features: Any, thresholds: Any) -> None:
+    for feature, threshold in zip(features, thresholds):
+        facts = traces[feature].facts if feature < len(traces) else None
+        if facts is not None and np.isfinite(threshold):
+            facts.thresholds.append(traces[feature].field_value(threshold))
+
+
+def _trees(step: Any) -> list[Any]:
+    if hasattr(step, "tree_"):
+        return [step]
+    members = getattr(step, "estimators_", [])
+    members = members.ravel() if isinstance(members, np.ndarray) else members
+    return [member for member in members if hasattr(member, "tree_")]
+
+
+def _edges(step: Any, place: int) -> list[float]:
+    edges = _entry(getattr(step, "bin_edges_", None), place)
+    return [] if edges is None else [float(edge) for edge in edges[1:-1]]
+
+
+def _after(step: Any, traces: list[Trace]) -> list[Trace]:
+    kind = type(step).__name__
+    if kind == "StandardScaler":
+        return _rescaled(traces, step.mean_ if step.with_mean else None, step.scale_)
+    if kind == "RobustScaler":
+        return _rescaled(
+            traces, step.center_ if step.with_centering else None, step.scale_ if step.with_scaling else None
+        )
+    if kind == "MaxAbsScaler":
+        return _rescaled(traces, None, step.scale_)
+    if kind == "MinMaxScaler":
+        return _rescaled(traces, -step.min_ / step.scale_, 1.0 / step.scale_)
+    if kind == "SimpleImputer":
+        kept = [trace for trace, fill in zip(traces, step.statistics_) if not is_missing(fill)]
+        return kept + [Trace()] * len(getattr(getattr(step, "indicator_", None), "features_", []))
+    if kind == "FunctionTransformer" and step.func is None:
+        return traces
+    if hasattr(step, "get_support"):
+        return [trace for trace, kept in zip(traces, step.get_support()) if kept]
+    if hasattr(step, "get_feature_names_out"):
+        return [Trace()] * len(step.get_feature_names_out())
+    return []
+
+
+def _rescaled(traces: list[Trace], shift: Any, scale: Any) -> list[Trace]:
+    result = []
+    for place, trace in enumerate(traces):
+        by = 1.0 if scale is None else float(scale[place])
+        start = 0.0 if shift is None else float(shift[place])
+        result.append(replace(trace, shift=trace.field_value(start), scale=trace.scale * by))
+    return result
+
+
+def _entry(values: Any, place: int) -> Any:
+    """The entry of one column in a fitted attribute that has one a column, else None."""
+    if (isinstance(values, np.ndarray) and values.ndim == 0) or not isinstance(values, (list, np.ndarray)):
+        return None
+    return values[place] if place < len(values) else None

@@ -1,0 +1,191 @@
+"""Opening a model file and saying what is in it."""
+
+from __future__ import annotations
+
+import platform
+import sys
+import warnings
+from dataclasses import dataclass
+from importlib import metadata
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class Unusable(Exception):
+    """The file cannot be used; says what is wrong, why and what to do."""
+
+    def __init__(self, message: str, cause: str = "", remedy: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.cause = cause
+        self.remedy = remedy
+
+
+@dataclass(frozen=True)
+class Opened:
+    model: Any
+    task: str
+    classes: list[Any] | None
+    names: list[str] | None
+    width: int
+    description: str
+
+
+def open_model(path: Path) -> Opened:
+    """Load `path` and check that it is one fitted classifier or regressor."""
+    model = _load(path)
+    kind = f"{type(model).__module__}.{type(model).__qualname__}"
+    if not hasattr(model, "predict"):
+        raise Unusable(
+            f"{path.name} holds no model",
+            f"it holds a {kind}, which has no predict()",
+            "Save the fitted estimator or pipeline itself: joblib.dump(pipeline, FILE).",
+        )
+    _require_fitted(path, model)
+    width = getattr(model, "n_features_in_", None)
+    if width is None:
+        raise Unusable(
+            f"{path.name} cannot be packaged", f"{kind} does not say how many features it takes (n_features_in_)"
+        )
+    names = getattr(model, "feature_names_in_", None)
+    task = _task(path, model, kind)
+    return Opened(
+        model=model,
+        task=task,
+        classes=_classes(path, model) if task == "classifier" else None,
+        names=None if names is None else [str(name) for name in names],
+        width=int(width),
+        description=_describe(model),
+    )
+
+
+def versions(model: Any) -> dict[str, Any]:
+    """The exact versions of Python and of the packages that make this model answer."""
+    packages = {type(model).__module__.split(".")[0]: None}
+    for module in (
+        "numpy",
+        "scipy",
+        "pandas",
+        "joblib",
+        "sklearn",
+        "onnx",
+        "skl2onnx",
+        "xgboost",
+        "lightgbm",
+        "catboost",
+    ):
+        if module in sys.modules:
+            packages[module] = None
+    names = {"sklearn": "scikit-learn"}
+    found = {}
+    for module in packages:
+        name = names.get(module, module)
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return {"python": platform.python_version(), "packages": dict(sorted(found.items()))}
+
+
+def _load(path: Path) -> Any:
+    try:
+        import joblib
+    except ImportError:
+        raise Unusable(
+            "joblib is not installed in the model's environment", remedy=f"{sys.executable} -m pip install joblib"
+        ) from None
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            model = joblib.load(path)
+        except ModuleNotFoundError as failure:
+            raise Unusable(
+                f"{path.name} needs the package {failure.name}",
+                f"{failure}, in {sys.executable}",
+                "Name a Python that has it: --python PATH.",
+            ) from failure
+        except AttributeError as failure:
+            raise Unusable(
+                f"{path.name} needs code that is not there",
+                f"{failure}: a class or function was moved, or was defined in a notebook or script",
+                "Name the Python it was saved with (--python PATH), or keep the class in an importable package.",
+            ) from failure
+        except Exception as failure:
+            # Any bytes may be in the file, and unpickling raises whatever they lead to.
+            raise Unusable(
+                f"{path.name} cannot be read as a model",
+                f"it is damaged or no joblib or pickle file ({type(failure).__name__}: {failure})",
+                "Save it again with joblib.dump(model, FILE), and check that the copy is complete.",
+            ) from failure
+    _require_version(path, caught)
+    return model
+
+
+def _require_version(path: Path, caught: list[warnings.WarningMessage]) -> None:
+    """Another scikit-learn than the one that saved a model may answer differently without a word."""
+    for warning in caught:
+        if type(warning.message).__name__ == "InconsistentVersionWarning":
+            saved = warning.message.original_sklearn_version  # type: ignore[union-attr]
+            here = warning.message.current_sklearn_version  # type: ignore[union-attr]
+            raise Unusable(
+                f"{path.name} was saved by scikit-learn {saved}, and this is {here}",
+                "another version may answer differently, so it proves nothing",
+                f"Name a Python that has scikit-learn {saved} and onnx: --python PATH.",
+            )
+
+
+def _require_fitted(path: Path, model: Any) -> None:
+    try:
+        from sklearn.exceptions import NotFittedError
+        from sklearn.utils.validation import check_is_fitted
+    except ImportError:
+        return
+    try:
+        check_is_fitted(model.steps[-1][1] if hasattr(model, "steps") else model)
+    except NotFittedError as failure:
+        raise Unusable(
+            f"{path.name} holds a model that is not fitted",
+            str(failure).split(".")[0],
+            "Call fit() before saving it.",
+        ) from failure
+    except TypeError:
+        return
+
+
+def _task(path: Path, model: Any, kind: str) -> str:
+    try:
+        from sklearn.base import is_classifier, is_regressor
+    except ImportError:
+        is_classifier = is_regressor = lambda _: False
+    if is_classifier(model):
+        return "classifier"
+    if is_regressor(model):
+        return "regressor"
+    raise Unusable(
+        f"{path.name} is neither a classifier nor a regressor",
+        f"it holds a {kind}",
+        "Classifiers and regressors with one output can be packaged.",
+    )
+
+
+def _classes(path: Path, model: Any) -> list[Any]:
+    classes = model.classes_
+    if isinstance(classes, list) or np.asarray(classes).ndim != 1:
+        raise Unusable(f"{path.name} predicts several labels at once", remedy="Package one model a label.")
+    return [plain(value) for value in classes]
+
+
+def plain(value: Any) -> Any:
+    """A numpy or Python scalar as what JSON knows; missing becomes None."""
+    value = value.item() if isinstance(value, np.generic) else value
+    return None if isinstance(value, float) and np.isnan(value) else value
+
+
+def _describe(model: Any) -> str:
+    steps = getattr(model, "steps", None)
+    name = type(model).__name__
+    return f"{name}({' -> '.join(type(step).__name__ for _, step in steps)})" if steps else name

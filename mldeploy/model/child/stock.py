@@ -1,0 +1,50 @@
+"""The rungs that use skl2onnx, in float32 or float64."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .emit.registry import NotEmitted
+
+MISSING_STRING = ""
+OPSETS = {"": 21, "ai.onnx.ml": 3}
+
+
+def convert_stock(model: Any, fields: list[dict[str, Any]], task: str, precision: str) -> tuple[Any, dict[str, Any]]:
+    """The graph by skl2onnx, and how the fields map onto it."""
+    import skl2onnx
+    from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType, StringTensorType
+
+    number = FloatTensorType if precision == "float32" else DoubleTensorType
+    tensors = _tensors(model, fields, precision)
+    types = [
+        (each["name"], (StringTensorType if each["dtype"] == "string" else number)([None, len(each["fields"])]))
+        for each in tensors
+    ]
+    options = {id(model): {"zipmap": False}} if task == "classifier" else None
+    built = skl2onnx.to_onnx(model, initial_types=types, options=options, target_opset=OPSETS)
+    renamed = {each["name"] for each in tensors} - {value.name for value in built.graph.input}
+    if renamed:
+        raise NotEmitted(f"the converter renamed the inputs {', '.join(sorted(renamed))}")
+    outputs = [value.name for value in built.graph.output]
+    names = {"value": outputs[0]} if task == "regressor" else {"label": outputs[0]}
+    if task == "classifier" and hasattr(model, "predict_proba"):
+        names["probabilities"] = outputs[1]
+    return built, {"tensors": tensors, "missing_string": MISSING_STRING, **names}
+
+
+def _tensors(model: Any, fields: list[dict[str, Any]], precision: str) -> list[dict[str, Any]]:
+    """One tensor a field where a column transformer picks fields by name, else one matrix of numbers."""
+    first = model.steps[0][1] if hasattr(model, "steps") else model
+    if hasattr(first, "transformers_") and hasattr(model, "feature_names_in_"):
+        return [
+            {
+                "name": field["name"],
+                "dtype": "string" if field["dtype"] == "string" else precision,
+                "fields": [field["name"]],
+            }
+            for field in fields
+        ]
+    if any(field["dtype"] == "string" for field in fields):
+        raise NotEmitted("text outside a column transformer has no single input type")
+    return [{"name": "numbers", "dtype": precision, "fields": [field["name"] for field in fields]}]

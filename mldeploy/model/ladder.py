@@ -1,0 +1,102 @@
+"""The ladder of conversions: the first rung that passes the proof is taken."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mldeploy.bundle import Graph, Precision
+from mldeploy.errors import MldeployError, NotProvenError
+from mldeploy.model.parity import Comparison, Converter, compare
+
+if TYPE_CHECKING:
+    from mldeploy.model.original import Answers, Original
+    from mldeploy.model.rows import Rows
+    from mldeploy.model.signature import Field
+
+RUNGS = ("skl2onnx-float32", "skl2onnx-float64", "exact")
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One rung: what came of it, and the comparison where it gave a graph that runs."""
+
+    rung: str
+    outcome: str
+    comparison: Comparison | None = None
+
+    @property
+    def holds(self) -> bool:
+        return self.comparison is not None and self.comparison.proof.holds
+
+
+@dataclass(frozen=True)
+class Proven:
+    """A graph that answers as the original does."""
+
+    model: bytes
+    graph: Graph
+    converter: Converter
+    comparison: Comparison
+    precision: Precision
+
+
+class ParityError(NotProvenError):
+    """No rung passed the proof. `worst` are the rows that the last one answered most wrongly."""
+
+    def __init__(self, attempts: list[Attempt]) -> None:
+        last = next(attempt.comparison for attempt in reversed(attempts) if attempt.comparison is not None)
+        super().__init__(
+            "not proven: the converted model does not answer as the original does",
+            cause="; ".join(f"{attempt.rung}: {attempt.outcome}" for attempt in attempts),
+            remedy="Nothing was written. The rows above show where they differ; "
+            "--tolerance accepts a larger error of numbers, but never another label.",
+        )
+        self.worst = last.worst
+
+
+def climb(
+    original: Original, fields: list[Field], rows: Rows, answers: Answers, tolerance: float
+) -> tuple[Proven, list[Attempt]]:
+    """Try each rung in turn. Raises ParityError when none is proven, MldeployError when none converts."""
+    attempts: list[Attempt] = []
+    for rung in RUNGS:
+        converted = original.convert(rung, [field.type() for field in fields])
+        if isinstance(converted, str):
+            attempts.append(Attempt(rung, f"not converted: {converted}"))
+            continue
+        model, mapping = converted
+        graph = Graph.model_validate(mapping)
+        try:
+            converter = Converter(model, graph, fields)
+            comparison = compare(rows, answers, converter.answer(rows), tolerance)
+        except Exception as failure:  # onnxruntime's exceptions share no base class of their own
+            attempts.append(Attempt(rung, f"does not run: {str(failure).splitlines()[0][:200]}"))
+            continue
+        attempts.append(Attempt(rung, _outcome(comparison), comparison))
+        if comparison.proof.holds:
+            return Proven(model, graph, converter, comparison, _precision(graph, attempts)), attempts
+    if any(attempt.comparison for attempt in attempts):
+        raise ParityError(attempts)
+    raise MldeployError(
+        "this model cannot be converted",
+        cause="; ".join(f"{attempt.rung}: {attempt.outcome}" for attempt in attempts),
+        remedy="docs/models.md lists what converts.",
+    )
+
+
+def _outcome(comparison: Comparison) -> str:
+    proof = comparison.proof
+    if proof.holds:
+        return f"proven on {proof.rows} rows, largest error {proof.max_error:.2g}"
+    return (
+        f"{proof.label_flips} labels differ, {proof.rows_over_tolerance} of {proof.rows} rows over the "
+        f"tolerance, largest error {proof.max_error:.2g}"
+    )
+
+
+def _precision(graph: Graph, attempts: list[Attempt]) -> Precision:
+    single = any(tensor.dtype == "float32" for tensor in graph.tensors)
+    before = "; ".join(f"{attempt.rung}: {attempt.outcome}" for attempt in attempts[:-1])
+    taken = f"{attempts[-1].rung} is the first rung that passed the proof"
+    return Precision(dtype="float32" if single else "float64", reason=f"{taken} ({before})" if before else taken)

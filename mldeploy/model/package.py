@@ -1,0 +1,101 @@
+"""`mldeploy package`: from a model file to a proven bundle."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import onnxruntime
+
+from mldeploy.bundle import Bundle, Contents, Outputs, Source, name_and_version, write_bundle
+from mldeploy.errors import UsageError
+from mldeploy.model.baseline import baseline
+from mldeploy.model.golden import choose_golden
+from mldeploy.model.ladder import climb
+from mldeploy.model.original import TIME_LIMIT_S, Original
+from mldeploy.model.probes import conformed, proof_rows
+from mldeploy.model.profile import measure
+from mldeploy.model.report import parity_html, report_json
+from mldeploy.model.sample import read_sample
+from mldeploy.model.signature import ask_what_is_refused, infer_fields
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mldeploy.model.original import Described
+
+TOLERANCE = 1e-5
+
+
+def package_model(
+    model: Path,
+    *,
+    sample: Path | None = None,
+    name: str | None = None,
+    version: str | None = None,
+    tolerance: float = TOLERANCE,
+    into: Path = Path("build"),
+    metadata: dict[str, Any] | None = None,
+    python: Path | None = None,
+    time_limit_s: float = TIME_LIMIT_S,
+    progress: Callable[[str, str], None] | None = None,
+) -> Bundle:
+    """Convert the fitted model in `model`, prove the conversion, and write the bundle into `into`.
+
+    `sample` is a CSV or Parquet file of rows like those it was trained on; `python` the interpreter that
+    opens the model. `progress` is told each finished step and its detail.
+
+    Raises UsageError for a file or sample that cannot be used, ParityError when no conversion answers as
+    the original does, MldeployError when none exists or the model's process fails. Nothing is written then.
+    """
+    if not model.is_file():
+        raise UsageError(f"there is no model file {model}", remedy="Name a file that joblib.dump() wrote.")
+    tell = progress or (lambda *_: None)
+    given = read_sample(sample) if sample is not None else None
+    file_name, file_version = name_and_version(model)
+    with Original(model, python or Path(sys.executable), time_limit_s) as original:
+        described = original.open()
+        tell(f"opened {model.name}", described.estimator)
+        fields, notes = infer_fields(described, given)
+        fields = ask_what_is_refused(original, fields, given)
+        tell(f"signature of {len(fields)} fields", "; ".join(notes))
+        types = [field.type() for field in fields]
+        rows = proof_rows(fields, given)
+        answers = original.answer(types, rows)
+        proven, attempts = climb(original, fields, rows, answers, tolerance)
+        tell(f"converted by {attempts[-1].rung}", attempts[-1].outcome)
+        profile = measure(original, types, proven.converter, rows)
+    contents = Contents(
+        name=name or file_name,
+        version=version or file_version,
+        task=described.task,
+        inputs=tuple(field.input() for field in fields),
+        outputs=Outputs(classes=None if described.classes is None else tuple(described.classes)),
+        graph=proven.graph,
+        threshold=None,
+        source=_source(model, described),
+        precision=proven.precision,
+        proof=proven.comparison.proof,
+        metadata=metadata or {},
+        model=proven.model,
+        golden=choose_golden(rows, answers, described.classes, tolerance),
+        baseline=baseline(fields, conformed(fields, given) if given else None),
+    )
+    report = {
+        "report.json": report_json(described.estimator, attempts, notes, profile),
+        "parity.html": parity_html(contents.name, described.estimator, attempts, notes, profile),
+    }
+    bundle = write_bundle(contents, into, report)
+    tell(f"wrote {bundle.path}", bundle.manifest.bundle_id[:12])
+    return bundle
+
+
+def _source(model: Path, described: Described) -> Source:
+    return Source(
+        file=model.name,
+        sha256=hashlib.sha256(model.read_bytes()).hexdigest(),
+        python=described.versions["python"],
+        packages={**described.versions["packages"], "onnxruntime": onnxruntime.__version__},
+    )

@@ -1,0 +1,176 @@
+"""The proof: the graph, run by the image's exact onnxruntime, against the original's own answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import onnxruntime
+
+from mldeploy.bundle import Proof
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy.typing as npt
+
+    from mldeploy.bundle import Graph, Tensor
+    from mldeploy.model.original import Answers
+    from mldeploy.model.rows import Rows, Value
+    from mldeploy.model.signature import Field
+
+NUMPY = {"float32": np.float32, "float64": np.float64, "int64": np.int64, "bool": np.bool_}
+
+
+@dataclass(frozen=True)
+class Converted:
+    """The graph's answers, shaped as the original's."""
+
+    labels: list[Any] | None
+    probabilities: npt.NDArray[np.float64] | None
+    values: npt.NDArray[np.float64] | None
+
+
+@dataclass(frozen=True)
+class Mismatch:
+    """One row that the graph answers otherwise than the original does."""
+
+    row: int
+    origin: str
+    instance: dict[str, Value]
+    original: str
+    converted: str
+    error: float
+
+
+@dataclass(frozen=True)
+class Comparison:
+    proof: Proof
+    worst: list[Mismatch]
+    errors_by_origin: dict[str, tuple[int, int, float]]
+
+
+class Converter:
+    """A loaded graph that answers rows."""
+
+    def __init__(self, model: bytes, graph: Graph, fields: Sequence[Field]) -> None:
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1
+        options.log_severity_level = 4
+        self.graph = graph
+        self.dtypes = {field.name: field.dtype for field in fields}
+        self.session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+    def feeds(self, rows: Rows) -> dict[str, npt.NDArray[Any]]:
+        return {tensor.name: _tensor(tensor, rows, self.graph.missing_string) for tensor in self.graph.tensors}
+
+    def answer(self, rows: Rows) -> Converted:
+        wanted = [name for name in (self.graph.label, self.graph.probabilities, self.graph.value) if name]
+        outputs = dict(zip(wanted, self.session.run(wanted, self.feeds(rows)), strict=True))
+        return Converted(
+            outputs[self.graph.label].tolist() if self.graph.label else None,
+            np.asarray(outputs[self.graph.probabilities], np.float64) if self.graph.probabilities else None,
+            np.asarray(outputs[self.graph.value], np.float64).reshape(len(rows)) if self.graph.value else None,
+        )
+
+
+def compare(rows: Rows, answers: Answers, converted: Converted, tolerance: float) -> Comparison:
+    """Compare every row that the original answered: labels must be equal, numbers within `tolerance`.
+
+    The error of a number is the smaller of the absolute and the relative one; a row's is that of its worst.
+    """
+    kept = [row for row in range(len(rows)) if row not in answers.refused]
+    expected, got = _numbers(answers, converted, kept)
+    errors = _row_errors(expected, got)
+    flips = np.array([not _same(answers.labels, converted.labels, row) for row in kept], dtype=bool)
+    over = errors > tolerance
+    proof = Proof(
+        tolerance=tolerance,
+        rows=len(kept),
+        label_flips=int(flips.sum()),
+        rows_over_tolerance=int(over.sum()),
+        max_error=_finite(errors.max(initial=0.0)),
+        p99_error=_finite(np.quantile(errors, 0.99)) if len(errors) else 0.0,
+        onnxruntime=onnxruntime.__version__,
+    )
+    order = sorted(range(len(kept)), key=lambda place: (not flips[place], -errors[place]))
+    worst = [
+        Mismatch(
+            row=kept[place],
+            origin=rows.origins[kept[place]],
+            instance=rows.instance(kept[place]),
+            original=_show(answers.labels, expected[place], kept[place]),
+            converted=_show(converted.labels, got[place], kept[place]),
+            error=_finite(errors[place]),
+        )
+        for place in order[:20]
+        if flips[place] or over[place]
+    ]
+    return Comparison(proof, worst, _by_origin(rows, kept, flips | over, errors))
+
+
+def _tensor(tensor: Tensor, rows: Rows, missing_string: str) -> npt.NDArray[Any]:
+    columns = []
+    for name in tensor.fields:
+        values = rows.columns[name]
+        if tensor.dtype == "string":
+            columns.append(np.array([missing_string if value is None else value for value in values], dtype=object))
+        else:
+            numbers = [np.nan if value is None else value for value in values]
+            columns.append(np.array(numbers, dtype=np.float64))
+    stacked = np.column_stack(columns)
+    return stacked if tensor.dtype == "string" else stacked.astype(NUMPY[tensor.dtype])
+
+
+def _numbers(
+    answers: Answers, converted: Converted, kept: list[int]
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Both sides' numbers for the kept rows: double [rows, numbers a row]."""
+    theirs = answers.values if answers.values is not None else answers.probabilities
+    ours = converted.values if converted.values is not None else converted.probabilities
+    if theirs is None:
+        return np.empty((len(kept), 0)), np.empty((len(kept), 0))
+    expected = np.array([theirs[row] for row in kept], dtype=np.float64).reshape(len(kept), -1)
+    got = np.full_like(expected, np.nan) if ours is None else ours[kept].reshape(len(kept), -1)
+    return expected, got if got.shape == expected.shape else np.full_like(expected, np.nan)
+
+
+def _row_errors(expected: npt.NDArray[np.float64], got: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    if expected.shape[1] == 0:
+        return np.zeros(len(expected))
+    with np.errstate(all="ignore"):
+        absolute = np.abs(expected - got)
+        error = np.fmin(absolute, absolute / np.abs(expected))
+    same = (expected == got) | (np.isnan(expected) & np.isnan(got))
+    error = np.where(same, 0.0, np.where(np.isnan(error), np.inf, error))
+    return np.asarray(error.max(axis=1), dtype=np.float64)
+
+
+def _same(expected: list[Any] | None, got: list[Any] | None, row: int) -> bool:
+    """Equal labels of the same type: to a client, true and 1 are different answers."""
+    if expected is None:
+        return True
+    return got is not None and type(expected[row]) is type(got[row]) and bool(expected[row] == got[row])
+
+
+def _show(labels: list[Any] | None, numbers: npt.NDArray[np.float64], row: int) -> str:
+    shown = " ".join(f"{number:.7g}" for number in numbers[:4])
+    return f"{labels[row]} ({shown})" if labels is not None and shown else str(labels[row]) if labels else shown
+
+
+def _by_origin(
+    rows: Rows, kept: list[int], wrong: npt.NDArray[np.bool_], errors: npt.NDArray[np.float64]
+) -> dict[str, tuple[int, int, float]]:
+    """For each kind of row: how many, how many of them wrong, the largest error."""
+    result: dict[str, tuple[int, int, float]] = {}
+    for place, row in enumerate(kept):
+        kind = rows.origins[row].split(":")[0]
+        count, bad, largest = result.get(kind, (0, 0, 0.0))
+        result[kind] = (count + 1, bad + int(wrong[place]), max(largest, _finite(errors[place])))
+    return result
+
+
+def _finite(value: Any) -> float:
+    """JSON has no infinity; an error that is none is as large as a double gets."""
+    return float(min(value, np.finfo(np.float64).max))

@@ -18,18 +18,15 @@ class File:
     mode: int = 0o644
 
 
-def pack(files: Mapping[str, File], *, secret_folders: tuple[str, ...] = ()) -> bytes:
-    """Pack `files` by path, with their folders, all owned by root; equal files give equal bytes.
-
-    `secret_folders` get mode 0700, others 0755.
-    """
+def pack(files: Mapping[str, File]) -> bytes:
+    """Pack `files` by path, with their folders, all owned by root; equal files give equal bytes."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.GNU_FORMAT) as archive:
         folders = {str(parent) for name in files for parent in PurePosixPath(name).parents if str(parent) != "."}
         for folder in sorted(folders):
             entry = tarfile.TarInfo(folder)
             entry.type = tarfile.DIRTYPE
-            entry.mode = 0o700 if folder in secret_folders else 0o755
+            entry.mode = 0o755
             archive.addfile(entry)
         for name, file in sorted(files.items()):
             entry = tarfile.TarInfo(name)

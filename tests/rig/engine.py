@@ -7,9 +7,13 @@ import shutil
 import subprocess
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mldeploy import console
 from tests.rig.shell import RigError, as_root, run
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 START_TIMEOUT_S = 60
 PID_FILE = "dockerd.pid"
@@ -94,7 +98,7 @@ def _is_dockerd(pid: str) -> bool:
         return False
 
 
-def _wait(condition, complaint: str) -> None:  # type: ignore[no-untyped-def]
+def _wait(condition: Callable[[], bool], complaint: str) -> None:
     deadline = time.monotonic() + START_TIMEOUT_S
     while not condition():
         if time.monotonic() > deadline:

@@ -23,6 +23,7 @@ DEBIAN = f"{REPOSITORY}/debian:trixie"
 PYTHON = "python:3.13-slim"
 CADDY = "caddy:2"
 REGISTRY = "registry:2"
+STAGE_LABEL = "mldeploy.rig.stage"
 STAND_IN_LABEL = "mldeploy.rig.stand-in"
 PULL_TIMEOUT_S = 300
 BUILD_TIMEOUT_S = 900
@@ -105,7 +106,9 @@ def _build(name: str, base: str, files: Mapping[str, File]) -> str:
     tag = _tag(name, base, files)
     if not exists(tag):
         console.note(f"building {tag}")
-        docker("build", "--tag", tag, "--build-arg", f"BASE={base}", "-", stdin=_context(name, files), timeout=BUILD_TIMEOUT_S)
+        context = _context(name, files)
+        docker("build", "--tag", tag, "--build-arg", f"BASE={base}", "-", stdin=context, timeout=BUILD_TIMEOUT_S)
+        docker("image", "prune", "--force", "--filter", f"label={STAGE_LABEL}")
         console.step(f"{tag} built")
     return tag
 
@@ -140,7 +143,9 @@ def _make_debian(settings: apt.Apt) -> None:
             *as_root("debootstrap", "--variant=minbase", *keyring, "trixie", str(root), *mirror),
             timeout=BUILD_TIMEOUT_S,
         )
-        skipped = [f"--exclude={path}" for path in ("./dev/*", "./var/cache/apt/archives/*.deb", "./var/lib/apt/lists/*")]
+        skipped = [
+            f"--exclude={path}" for path in ("./dev/*", "./var/cache/apt/archives/*.deb", "./var/lib/apt/lists/*")
+        ]
         run(*as_root("tar", "--directory", str(root), *skipped, "--create", "--file", str(tarball), "."))
         docker("import", str(tarball), DEBIAN)
     finally:

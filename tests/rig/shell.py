@@ -27,8 +27,8 @@ def run(*argv: str, stdin: bytes | None = None, timeout: float | None = None) ->
     except subprocess.TimeoutExpired as failure:
         raise RigError(f"`{command}` did not end", cause=f"it was stopped after {timeout:g} s") from failure
     if done.returncode != 0:
-        said = (done.stderr or done.stdout).decode(errors="replace").strip()
-        raise RigError(f"`{command}` failed", cause="\n".join(said.splitlines()[-15:]))
+        said = (done.stdout + done.stderr).decode(errors="replace").strip()
+        raise RigError(f"`{command}` failed", cause="\n".join(said.splitlines()[-20:]))
     return done.stdout.decode(errors="replace").strip()
 
 
@@ -40,7 +40,10 @@ def as_root(*argv: str) -> tuple[str, ...]:
     """
     if os.geteuid() == 0:
         return argv
-    if shutil.which("sudo") and subprocess.run(["sudo", "-n", "true"], capture_output=True, check=False).returncode == 0:  # noqa: S607
+    if (
+        shutil.which("sudo")
+        and subprocess.run(["sudo", "-n", "true"], capture_output=True, check=False).returncode == 0
+    ):
         return ("sudo", "-n", *argv)
     raise RigError(
         f"`{argv[0]}` needs root",

@@ -19,15 +19,19 @@ fact machine "$(uname -m)"
 fact clock "$(date +%s)"
 fact disk_free_kb "$(df --output=avail -k /var/lib "$1" /var/lib/docker 2>/dev/null | tail -n +2 | sort -n | head -n 1)"
 fact memory_free_kb "$(sed -n 's/^MemAvailable: *\([0-9]*\).*/\1/p' /proc/meminfo)"
-for limit in /sys/fs/cgroup/memory.max /sys/fs/cgroup/memory/memory.limit_in_bytes; do
-  [ ! -r "$limit" ] || fact memory_limit "$(cat "$limit")"
-done
-for usage in /sys/fs/cgroup/memory.current /sys/fs/cgroup/memory/memory.usage_in_bytes; do
-  [ ! -r "$usage" ] || fact memory_usage "$(cat "$usage")"
-done
-for stat in /sys/fs/cgroup/memory.stat /sys/fs/cgroup/memory/memory.stat; do
-  [ ! -r "$stat" ] || fact memory_cache "$(sed -n 's/^\(total_\)\{0,1\}inactive_file \(.*\)/\2/p' "$stat" | tail -n 1)"
-done
+group() {  # the memory of one control group: its limit, what it uses, and the cache it could give back
+  [ -r "$1/$2" ] || return 0
+  cache="$(sed -n 's/^\(total_\)\{0,1\}inactive_file //p' "$1/memory.stat" | tail -n 1)"
+  fact memory_group "$(cat "$1/$2") $(cat "$1/$3") $cache"
+}
+while IFS=: read -r _ controller path; do
+  case "$controller" in "") base=/sys/fs/cgroup ;; memory) base=/sys/fs/cgroup/memory ;; *) continue ;; esac
+  while [ -n "$path" ]; do
+    group "$base$path" memory.max memory.current
+    group "$base$path" memory.limit_in_bytes memory.usage_in_bytes
+    path="${path%/*}"
+  done
+done < /proc/self/cgroup
 fact apt "$(command -v apt-get)"
 fact systemd "$(command -v systemctl)"
 fact routes "$(awk 'NR > 1 {print $2 "/" $8}' /proc/net/route | tr '\n' ' ')"
@@ -64,18 +68,21 @@ def gather(executor: Executor) -> Facts:
 
 
 def parse(printed: str) -> Facts:
-    """Facts from what the script printed. Inside a container /proc shows the machine's memory, so the limit counts."""
+    """Facts from what the script printed."""
     raw: dict[str, str] = {}
+    groups: list[str] = []
     for line in printed.splitlines():
         key, _, value = line.partition("=")
-        if value:
+        if key == "memory_group":
+            groups.append(value)
+        elif value:
             raw[key] = value.strip()
     return Facts(
         os=raw.get("os", ""),
         architecture={"x86_64": "amd64", "aarch64": "arm64"}.get(raw.get("machine", ""), raw.get("machine", "")),
         clock=float(raw.get("clock", 0)),
         disk_free=int(raw.get("disk_free_kb", 0)) * 1024,
-        memory_free=_memory_free(raw),
+        memory_free=_memory_free(int(raw.get("memory_free_kb", 0)) * 1024, groups),
         has_apt="apt" in raw,
         has_systemd="systemd" in raw,
         routes=tuple(_route(route) for route in raw.get("routes", "").split()),
@@ -86,13 +93,14 @@ def parse(printed: str) -> Facts:
     )
 
 
-def _memory_free(raw: dict[str, str]) -> int:
-    free = int(raw.get("memory_free_kb", 0)) * 1024
-    limit = raw.get("memory_limit", "max")
-    if limit == "max":
-        return free
-    used = int(raw.get("memory_usage", 0)) - int(raw.get("memory_cache", 0))
-    return min(free, int(limit) - used)
+def _memory_free(machine: int, groups: list[str]) -> int:
+    """Inside a container /proc shows the whole machine, so the tightest control group counts as well."""
+    free = [machine]
+    for group in groups:
+        limit, used, *cache = group.split()
+        if limit != "max":
+            free.append(int(limit) - int(used) + int(cache[0] if cache else 0))
+    return min(free)
 
 
 def _route(text: str) -> IPv4Network:

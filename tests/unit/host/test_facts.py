@@ -15,9 +15,8 @@ machine=aarch64
 clock=1790000000
 disk_free_kb= 1048576
 memory_free_kb=24000000
-memory_limit=1073741824
-memory_usage=500000000
-memory_cache=100000000
+memory_group=max 300000000 0
+memory_group=1073741824 500000000 100000000
 apt=/usr/bin/apt-get
 systemd=/usr/bin/systemctl
 routes=00000000/00000000 0050D10A/00FFFFFF
@@ -33,7 +32,7 @@ def test_the_smaller_of_memory_and_its_limit_counts_and_cache_is_free() -> None:
 
 
 def test_without_a_limit_the_machine_counts() -> None:
-    assert parse(PRINTED.replace("memory_limit=1073741824", "memory_limit=max")).memory_free == 24000000 * 1024
+    assert parse(PRINTED.replace("memory_group=1073741824", "memory_group=max")).memory_free == 24000000 * 1024
 
 
 def test_architecture_disk_and_routes_are_understood() -> None:

@@ -162,14 +162,14 @@ Host rig
     rig.config.write_text(
         f"""\
 registry = "{rig.registry}"
-ssh_config = "ssh_config"
+ssh_config = "{rig.ssh_config}"
 
 [hosts.rig]
 address = "{machine.address}"
 user = "root"
 port = {machine.ssh_port}
-identity_file = "{rig.identity.name}"
-known_hosts = "{rig.known_hosts.name}"
+identity_file = "{rig.identity}"
+known_hosts = "{rig.known_hosts}"
 url = "{machine.url}"
 """
     )

@@ -29,7 +29,7 @@ async def start_control(service: Service) -> asyncio.Server | None:
             ok, answer = await _answer(service, asked)
             writer.write(json.dumps({"ok": ok, "answer": answer}).encode() + b"\n")
             await writer.drain()
-        except (ValueError, KeyError, ConnectionError):
+        except (ValueError, KeyError, TypeError, ConnectionError):
             pass  # not our client, or it went away
         finally:
             writer.close()

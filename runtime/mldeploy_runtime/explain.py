@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from mldeploy_runtime.problems import FieldError, Problem, invalid_input, malformed
+from mldeploy_runtime.problems import FieldError, Problem, malformed
 from mldeploy_runtime.request_types import integer_limit, only_known_categories
 
 if TYPE_CHECKING:
@@ -59,9 +59,10 @@ def explain(body: bytes, manifest: Manifest, otherwise: str = "The input is not 
         if total <= MOST_ERRORS:
             errors.append(error)
     if not errors:
-        return invalid_input(otherwise)
+        return Problem("invalid-input", otherwise)
     listed = f"; the first {MOST_ERRORS} are listed" if total > MOST_ERRORS else ""
-    return invalid_input(f"{total:,} value{'s do' if total > 1 else ' does'} not fit{listed}.", tuple(errors))
+    detail = f"{total:,} thing{'s' if total > 1 else ''} in the input did not fit{listed}."
+    return Problem("invalid-input", detail, errors=tuple(errors))
 
 
 def _mistakes(raw: Any, manifest: Manifest) -> Iterator[FieldError]:

@@ -2,7 +2,42 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import msgspec
+
+
+class Kind(NamedTuple):
+    """A kind of problem: the status that goes with it, its title, and what to do about it."""
+
+    status: int
+    title: str
+    remedy: str
+
+
+KINDS = {
+    "malformed-json": Kind(
+        422, "The body is not valid JSON", "Send one JSON object in UTF-8; NaN and Infinity are not JSON."
+    ),
+    "invalid-input": Kind(
+        422, "The input does not fit the model", "Each entry of errors says what came, what was expected and where."
+    ),
+    "unsupported-type": Kind(
+        415, "The body's type is not supported", "Send Content-Type: application/json, or no Content-Type."
+    ),
+    "unsupported-encoding": Kind(415, "The body's encoding is not supported", "Send the body uncompressed."),
+    "too-large": Kind(413, "The request is too large", "Send fewer rows at once."),
+    "too-slow": Kind(408, "The request took too long", "Send the whole body at once."),
+    "not-found": Kind(404, "Nothing is here", "/docs lists what there is."),
+    "wrong-method": Kind(405, "The method is not allowed here", "The Allow header names what is."),
+    "not-ready": Kind(503, "The model is not ready", "Try again after the seconds in Retry-After."),
+    "model-failed": Kind(
+        500,
+        "The model failed",
+        "The input fits, yet the model gave no answer: tell the operator the request_id.",
+    ),
+    "internal-error": Kind(500, "The server failed", "Tell the operator the request_id."),
+}
 
 
 class FieldError(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -15,22 +50,18 @@ class FieldError(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Problem(Exception):
-    """A request that is refused or cannot be answered; `kind` ends the problem's type of RFC 9457."""
+    """A request that is refused or cannot be answered, for one of the reasons in KINDS."""
 
     def __init__(
         self,
-        status: int,
         kind: str,
-        title: str,
         detail: str,
         *,
         errors: tuple[FieldError, ...] = (),
         headers: tuple[tuple[bytes, bytes], ...] = (),
     ) -> None:
         super().__init__(detail)
-        self.status = status
         self.kind = kind
-        self.title = title
         self.detail = detail
         self.errors = errors
         self.headers = headers
@@ -48,20 +79,4 @@ def malformed(body: bytes, failure: Exception) -> Problem:
         detail = f"{failure}. NaN and Infinity are not JSON: send null for a missing value."
     else:
         detail = f"{failure}."
-    return Problem(422, "malformed-json", "The body is not valid JSON", detail)
-
-
-def invalid_input(detail: str, errors: tuple[FieldError, ...] = ()) -> Problem:
-    return Problem(422, "invalid-input", "The input does not fit the model", detail, errors=errors)
-
-
-def too_large(detail: str) -> Problem:
-    return Problem(413, "too-large", "The request is too large", detail)
-
-
-def not_ready(reason: str) -> Problem:
-    return Problem(503, "not-ready", "The model is not ready", reason, headers=((b"retry-after", b"1"),))
-
-
-def model_failed() -> Problem:
-    return Problem(500, "model-failed", "The model failed", "The model could not answer this request.")
+    return Problem("malformed-json", detail)

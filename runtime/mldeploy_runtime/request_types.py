@@ -81,7 +81,9 @@ def _field_type(field: Input, limit: int) -> Any:
 
 def describe(field: Input) -> str:
     """A field in words, for people who read the API's documentation."""
-    words = {"float": "Number", "int": "Integer", "bool": "Boolean", "string": "String"}[field.dtype]
+    words = {"float": "Number", "int": "Integer, without a decimal point", "bool": "Boolean", "string": "String"}[
+        field.dtype
+    ]
     if field.nullable:
         words += ", or null for missing"
     if field.minimum is not None and field.maximum is not None:

@@ -15,7 +15,7 @@ from mldeploy_runtime.contract import build_contract
 from mldeploy_runtime.golden import GoldenReport, compare
 from mldeploy_runtime.metrics import Metrics
 from mldeploy_runtime.predictions import Prediction, prediction_of
-from mldeploy_runtime.problems import model_failed, not_ready
+from mldeploy_runtime.problems import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from mldeploy_runtime.settings import Settings
 
 MOST_ROWS_IN_A_SHARED_RUN = 1024
+RETRY_SOON = ((b"retry-after", b"1"),)
 
 
 class Predicted(msgspec.Struct, gc=False):
@@ -87,7 +88,7 @@ class Service:
     async def predict(self, body: bytes, request_id: str) -> bytes:
         """Answer the body of a /predict request. Raises Problem."""
         if not self.ready:
-            raise not_ready(self.reason)
+            raise Problem("not-ready", self.reason, headers=RETRY_SOON)
         return await self._answer(body, request_id)
 
     def status(self) -> dict[str, Any]:
@@ -120,7 +121,7 @@ class Service:
             predictions = [self._predict(raw, asked.threshold) for raw in raws]
             self.metrics.rows += len(raws)
         except Exception as failure:
-            raise model_failed() from failure
+            raise Problem("model-failed", "The model could not answer these rows.") from failure
         return self._encoder.encode(Predicted(self.manifest.name, self.manifest.version, request_id, predictions))
 
 

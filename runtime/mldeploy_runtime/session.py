@@ -31,7 +31,7 @@ def open_session(model: Path, manifest: Manifest) -> Callable[[Feed], list[Array
     """
     # Read while the library is loaded, when it would look for an identifier of this machine.
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"
-    import onnxruntime  # type: ignore[import-untyped]
+    import onnxruntime
 
     onnxruntime.disable_telemetry_events()
     options = onnxruntime.SessionOptions()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import sys
 import time
 import traceback
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from mldeploy_runtime.http.messages import Reply, Request, problem_reply, request_id
 from mldeploy_runtime.http.routes import Route, build_routes
-from mldeploy_runtime.problems import Problem, too_large
+from mldeploy_runtime.problems import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, MutableMapping
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
     Send = Callable[[Message], Awaitable[None]]
     Application = Callable[[Message, Receive, Send], Awaitable[None]]
 
-INTERNAL_ERROR = Problem(500, "internal-error", "Something failed", "The server failed to answer this request.")
+INTERNAL_ERROR = Problem("internal-error", "The server could not answer this request.")
+DOCUMENTATION = ("/docs", "/openapi.json")
 CLOSE = ((b"connection", b"close"),)
 
 
@@ -34,8 +36,17 @@ def build_app(service: Service) -> Application:
     """The application over `service`, for any ASGI server."""
     routes = build_routes(service)
 
+    @functools.cache
+    def documentation() -> Application:
+        from mldeploy_runtime.http.documentation import build_documentation
+
+        return build_documentation(service, routes)
+
     async def app(scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
+            return
+        if scope["path"] in DOCUMENTATION:
+            await (await asyncio.to_thread(documentation))(scope, receive, send)
             return
         started = time.perf_counter()
         headers = dict(scope["headers"])
@@ -102,7 +113,7 @@ async def _read_body(service: Service, request: Request, receive: Receive) -> by
                 message = await receive()
     except TimeoutError:
         detail = f"The body was not complete within {service.settings.body_seconds:g} s."
-        raise Problem(408, "too-slow", "The request took too long", detail, headers=CLOSE) from None
+        raise Problem("too-slow", detail, headers=CLOSE) from None
 
 
 async def _write(send: Send, reply: Reply, identity: str, *, with_body: bool) -> None:
@@ -122,24 +133,20 @@ async def _write(send: Send, reply: Reply, identity: str, *, with_body: bool) ->
 
 
 def _nothing_there(scope: Message) -> Problem:
-    return Problem(404, "not-found", "Nothing is here", f"There is no {scope['path']}.")
+    return Problem("not-found", f"There is no {scope['path']}.")
 
 
 def _wrong_method(scope: Message, route: Route) -> Problem:
     allowed = "GET, HEAD" if route.method == "GET" else route.method
     return Problem(
-        405,
         "wrong-method",
-        "The method is not allowed here",
         f"{scope['path']} takes {allowed}, not {scope['method']}.",
         headers=((b"allow", allowed.encode()),),
     )
 
 
 def _body_too_large(limit: int) -> Problem:
-    problem = too_large(f"The body is larger than {limit:,} bytes.")
-    problem.headers = CLOSE
-    return problem
+    return Problem("too-large", f"The body is larger than {limit:,} bytes.", headers=CLOSE)
 
 
 def _report(failure: BaseException, identity: str) -> None:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from mldeploy_runtime.problems import KINDS, FieldError
+
 if TYPE_CHECKING:
     from mldeploy_runtime.problems import Problem
 
@@ -40,6 +42,17 @@ class Reply:
     headers: Headers = ()
 
 
+class ProblemDocument(msgspec.Struct, omit_defaults=True):
+    """RFC 9457. `type` leads to the problem's description on the server's own /docs."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    request_id: str
+    errors: list[FieldError] = []
+
+
 def request_id(given: bytes | None) -> str:
     """The client's own id where it is printable and short, else a new one."""
     if given is not None and _USABLE_ID.fullmatch(given):
@@ -52,14 +65,8 @@ def json_reply(value: Any, status: int = 200) -> Reply:
 
 
 def problem_reply(problem: Problem, identity: str) -> Reply:
-    """RFC 9457. The type leads to the problem's description on the server's own /docs."""
-    document = {
-        "type": f"/docs#{problem.kind}",
-        "title": problem.title,
-        "status": problem.status,
-        "detail": problem.detail,
-        "request_id": identity,
-    }
-    if problem.errors:
-        document["errors"] = problem.errors
-    return Reply(problem.status, msgspec.json.encode(document), PROBLEM, problem.headers)
+    kind = KINDS[problem.kind]
+    document = ProblemDocument(
+        f"/docs#{problem.kind}", kind.title, kind.status, problem.detail, identity, list(problem.errors)
+    )
+    return Reply(kind.status, msgspec.json.encode(document), PROBLEM, problem.headers)

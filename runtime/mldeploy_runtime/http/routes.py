@@ -17,11 +17,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A path takes one method; `counted` says that its requests are work in flight, which a drain waits for."""
+    """A path takes one method. `problems` are the statuses of what it may refuse; `counted` says that its requests
+    are work in flight, which a drain waits for; `may_be_down` that its answer may come with status 503."""
 
     method: str
     answer: Callable[[Request], Awaitable[Reply]]
+    summary: str
+    problems: tuple[int, ...] = ()
     counted: bool = False
+    may_be_down: bool = False
 
 
 def build_routes(service: Service) -> dict[str, Route]:
@@ -73,12 +77,16 @@ def build_routes(service: Service) -> dict[str, Route]:
         )
 
     return {
-        "/predict": Route("POST", predict, counted=True),
-        "/health": Route("GET", health),
-        "/ready": Route("GET", ready),
-        "/rotation": Route("GET", rotation),
-        "/metrics": Route("GET", metrics),
-        "/model": Route("GET", model),
+        "/predict": Route("POST", predict, "Predictions for one row or many.", (408, 413, 415, 422, 500, 503), True),
+        "/health": Route("GET", health, "The process is alive: what it serves, and since when."),
+        "/ready": Route(
+            "GET", ready, "Whether the model has answered its golden rows; 503 until it has.", may_be_down=True
+        ),
+        "/rotation": Route(
+            "GET", rotation, "Whether this release takes traffic, for the load balancer.", may_be_down=True
+        ),
+        "/metrics": Route("GET", metrics, "Metrics in Prometheus' text format."),
+        "/model": Route("GET", model, "What is served: fields, classes, and how far it was proven."),
     }
 
 
@@ -87,9 +95,7 @@ def _check_content(request: Request) -> None:
     encoding = request.headers.get(b"content-encoding", b"identity")
     if encoding != b"identity":
         raise Problem(
-            415,
             "unsupported-encoding",
-            "The body's encoding is not supported",
             f"Send the body uncompressed, not as {encoding.decode('latin-1')}.",
             headers=((b"accept-encoding", b"identity"),),
         )
@@ -100,9 +106,7 @@ def _check_content(request: Request) -> None:
     charset = parameters.replace('"', "").partition("charset=")[2].strip() or "utf-8"
     if media.strip() != "application/json" or charset not in ("utf-8", "utf8"):
         raise Problem(
-            415,
             "unsupported-type",
-            "The body's type is not supported",
             f"Send Content-Type: application/json in UTF-8, not {given.decode('latin-1')}.",
             headers=((b"accept", b"application/json"),),
         )

@@ -1,0 +1,125 @@
+"""The same routes as a FastAPI application, which documents them: /docs and /openapi.json.
+
+FastAPI takes half a second and 15 MB to import, so this module is loaded when its paths are first asked for.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from starlette.requests import Request as StarletteRequest  # noqa: TC002 - FastAPI reads the annotation
+from starlette.responses import HTMLResponse, Response
+
+from mldeploy_runtime.http.messages import ProblemDocument, Request, problem_reply, request_id
+from mldeploy_runtime.http.page import CONTENT_SECURITY_POLICY, page
+from mldeploy_runtime.predictions import ClassPrediction, ValuePrediction
+from mldeploy_runtime.problems import KINDS, Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    from mldeploy_runtime.http.routes import Route
+    from mldeploy_runtime.service import Service
+
+REFERENCE = "#/components/schemas/{name}"
+
+
+def build_documentation(service: Service, routes: dict[str, Route]) -> FastAPI:
+    """An application that answers `routes` as the server does, and describes them from the manifest."""
+    manifest = service.manifest
+    app = FastAPI(
+        title=manifest.name,
+        version=manifest.version,
+        description=f"Predictions of {manifest.name} {manifest.version}, a {manifest.task}.",
+        docs_url=None,
+        redoc_url=None,
+    )
+    for path, route in routes.items():
+        app.add_api_route(
+            path,
+            _endpoint(route),
+            methods=[route.method],
+            summary=route.summary,
+            operation_id=path.strip("/"),
+            response_class=Response,
+            responses=_responses(path, route),
+        )
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            document = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
+            # Set here, because FastAPI leaves nulls out of what it is given for a route.
+            document["paths"]["/predict"]["post"]["requestBody"] = _request_body(service)
+            app.openapi_schema = document | {"components": {"schemas": _schemas(service)}}
+        return app.openapi_schema
+
+    async def docs() -> HTMLResponse:
+        return HTMLResponse(page(service, routes), headers={"content-security-policy": CONTENT_SECURITY_POLICY})
+
+    app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's own way to extend the document
+    app.add_api_route("/docs", docs, include_in_schema=False)
+    return app
+
+
+def _endpoint(route: Route) -> Callable[[StarletteRequest], Coroutine[Any, Any, Response]]:
+    async def endpoint(request: StarletteRequest) -> Response:
+        headers = dict(request.headers.raw)
+        asked = Request(request_id(headers.get(b"x-request-id")), headers, await request.body())
+        try:
+            reply = await route.answer(asked)
+        except Problem as problem:
+            reply = problem_reply(problem, asked.id)
+        response = Response(reply.body, reply.status, media_type=reply.content_type.decode())
+        response.raw_headers += [(b"x-request-id", asked.id.encode()), *reply.headers]
+        return response
+
+    return endpoint
+
+
+def _request_body(service: Service) -> dict[str, Any]:
+    instances = service.golden.instances[:2]
+    columns = {field.name: [instance[field.name] for instance in instances] for field in service.manifest.inputs}
+    examples = {
+        "instances": {"summary": "Row by row", "value": {"instances": instances}},
+        "columns": {"summary": "Column by column", "value": {"columns": columns}},
+    }
+    schema = {"$ref": REFERENCE.format(name="PredictRequest")}
+    content = {"schema": schema, "examples": examples if instances else {}}
+    return {"required": True, "content": {"application/json": content}}
+
+
+def _responses(path: str, route: Route) -> dict[int | str, dict[str, Any]]:
+    answered: dict[str, Any] = {"application/json": {"schema": {"type": "object"}}}
+    if path == "/predict":
+        answered = {"application/json": {"schema": {"$ref": REFERENCE.format(name="PredictResponse")}}}
+    elif path == "/metrics":
+        answered = {"text/plain": {"schema": {"type": "string"}}}
+    responses: dict[int | str, dict[str, Any]] = {200: {"description": "Answered.", "content": answered}}
+    if route.may_be_down:
+        responses[503] = {"description": "Not now.", "content": answered}
+    problem = {"application/problem+json": {"schema": {"$ref": REFERENCE.format(name="Problem")}}}
+    for status in route.problems:
+        titles = sorted(kind.title for kind in KINDS.values() if kind.status == status)
+        responses[status] = {"description": ", or: ".join(titles) + ".", "content": problem}
+    return responses
+
+
+def _schemas(service: Service) -> dict[str, Any]:
+    """The schemas of request, answer and problem, from the very types that decode and encode them."""
+    manifest = service.manifest
+    prediction = ValuePrediction if manifest.task == "regressor" else ClassPrediction
+    answer = msgspec.defstruct(
+        "PredictResponse",
+        [("model", str), ("version", str), ("request_id", str), ("predictions", list[prediction])],  # type: ignore[valid-type]
+    )
+    _, schemas = msgspec.json.schema_components(
+        [service.contract.type, answer, ProblemDocument], ref_template=REFERENCE
+    )
+    schemas["PredictRequest"]["oneOf"] = [{"required": ["instances"]}, {"required": ["columns"]}]
+    if manifest.outputs.classes is not None:
+        schemas["ClassPrediction"]["properties"]["label"] = {"enum": list(manifest.outputs.classes)}
+    schemas["Problem"] = schemas.pop("ProblemDocument") | {"title": "Problem"}
+    return schemas

@@ -8,9 +8,7 @@ from rich.table import Table
 
 from mldeploy import console
 from mldeploy.errors import UsageError
-from mldeploy.model.ladder import ParityError
-from mldeploy.model.original import TIME_LIMIT_S
-from mldeploy.model.package import TOLERANCE, package_model
+from mldeploy.model.limits import TIME_LIMIT_S, TOLERANCE
 
 if TYPE_CHECKING:
     from mldeploy.bundle import Bundle
@@ -42,6 +40,10 @@ def package(
     no_image: Annotated[bool, typer.Option("--no-image", help="Stop at the bundle.")] = False,  # noqa: ARG001
 ) -> None:
     """Convert a fitted model to ONNX, prove that it answers as the original does, and bundle it."""
+    # They take pandas and onnxruntime along, which the other commands do without.
+    from mldeploy.model.ladder import ParityError
+    from mldeploy.model.package import package_model
+
     try:
         bundle = package_model(
             model,

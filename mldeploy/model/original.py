@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from mldeploy.errors import MldeployError, UsageError
+from mldeploy.model.limits import TIME_LIMIT_S
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from mldeploy.model.rows import Rows
 
 CHILD = Path(__file__).parent / "child" / "__main__.py"
-TIME_LIMIT_S = 300.0
 
 
 @dataclass(frozen=True)
@@ -171,7 +171,7 @@ class Original:
         return MldeployError(
             f"the process that holds {self.model.name} ended {how} when asked to {what}",
             cause=last,
-            remedy="Name the Python that the model was saved with: --python PATH (it needs onnx).",
+            remedy="Name the Python that the model was saved with: --python PATH (it needs joblib, numpy and onnx).",
         )
 
     def _kill(self) -> None:

@@ -14,7 +14,8 @@ from mldeploy.errors import UsageError
 from mldeploy.model.baseline import baseline
 from mldeploy.model.golden import choose_golden
 from mldeploy.model.ladder import climb
-from mldeploy.model.original import TIME_LIMIT_S, Original
+from mldeploy.model.limits import TIME_LIMIT_S, TOLERANCE
+from mldeploy.model.original import Original
 from mldeploy.model.probes import conformed, proof_rows
 from mldeploy.model.profile import measure
 from mldeploy.model.report import parity_html, report_json
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from mldeploy.model.original import Described
-
-TOLERANCE = 1e-5
 
 
 def package_model(
@@ -52,6 +51,8 @@ def package_model(
     """
     if not model.is_file():
         raise UsageError(f"there is no model file {model}", remedy="Name a file that joblib.dump() wrote.")
+    if model.stat().st_size == 0:
+        raise UsageError(f"{model.name} is empty", remedy="Save the model again, and check that the copy is complete.")
     tell = progress or (lambda *_: None)
     given = read_sample(sample) if sample is not None else None
     file_name, file_version = name_and_version(model)

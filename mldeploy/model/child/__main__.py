@@ -11,6 +11,10 @@ import json
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def _import_package() -> None:
@@ -27,15 +31,29 @@ def _import_package() -> None:
     spec.loader.exec_module(package)
 
 
+def _session() -> Callable[[dict[str, Any]], dict[str, Any]]:
+    """What answers requests; where a package is lacking it answers each with that."""
+    try:
+        handle: Callable[[dict[str, Any]], dict[str, Any]]
+        handle = importlib.import_module("mldeploy_child.session").Session().handle
+    except ImportError as failure:
+        lacking = {
+            "unusable": f"{sys.executable} cannot open models: it lacks {failure.name}",
+            "cause": str(failure),
+            "remedy": "Install joblib, numpy and onnx there, or name another Python: --python PATH.",
+        }
+        return lambda _: lacking
+    return handle
+
+
 def main() -> None:
     # What the model's own code prints goes to standard error; the pipe carries answers alone.
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     _import_package()
-    session = importlib.import_module("mldeploy_child.session").Session()
+    handle = _session()
     for line in sys.stdin:
-        answer = session.handle(json.loads(line))
-        answers.write(json.dumps(answer) + "\n")
+        answers.write(json.dumps(handle(json.loads(line))) + "\n")
         answers.flush()
 
 

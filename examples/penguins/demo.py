@@ -92,7 +92,7 @@ def work_folder(parts: rig.Rig) -> Path:
 
 def package(folder: Path, model: Path) -> dict[str, Any]:
     console.rule(f"package {model.name}")
-    return mldeploy(folder, "package", model.name, "--sample", "sample.parquet")
+    return mldeploy(folder, "package", model.name, "--sample", "penguins.parquet")
 
 
 def mldeploy(folder: Path, *arguments: str) -> dict[str, Any]:

@@ -112,12 +112,12 @@ def test_a_bundle_whose_golden_rows_are_answered_otherwise_is_not_shipped(folder
 
 
 def test_a_disk_without_room(folder: Path, bundle: str, rig: Rig) -> None:
-    rig.vm.exec(["mkdir", "-p", "/var/lib/mldeploy"])
-    rig.vm.exec(["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", "/var/lib/mldeploy"])
+    rig.vm.exec("mkdir", "-p", "/var/lib/mldeploy")
+    rig.vm.exec("mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", "/var/lib/mldeploy")
     try:
         says(mldeploy(folder, "ship", bundle), 1, "the disk of rig is full")
     finally:
-        rig.vm.exec(["umount", "/var/lib/mldeploy"])
+        rig.vm.exec("umount", "/var/lib/mldeploy")
 
 
 def test_an_app_that_was_never_shipped_has_nothing_to_roll_back_to(folder: Path) -> None:
@@ -130,6 +130,6 @@ def test_no_docker_on_the_laptop_keeps_the_bundle(
     source = bundles["1.0.0"].parents[1]
     monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/no-docker.sock")
     model = next(iter(sorted(source.glob("*.joblib"))))
-    ended = mldeploy(tmp_path, "package", str(model), "--sample", str(source / "sample.parquet"))
+    ended = mldeploy(tmp_path, "package", str(model), "--sample", str(source / "penguins.parquet"))
     says(ended, 5, "Docker")
     assert list((tmp_path / "build").glob("*/model.onnx"))

@@ -12,15 +12,16 @@ import httpx
 import pytest
 
 from mldeploy.bundle import read_bundle
+from mldeploy.config import load_config
 from mldeploy.host.commands import caddy, files
 from mldeploy.host.layout import AppFolder
+from mldeploy.host.ssh import connect
 from mldeploy.release.state import Slots
 from tests.integration.command import mldeploy, start
 from tests.traffic import Traffic
 
 if TYPE_CHECKING:
     import subprocess
-    from collections.abc import Iterator
     from pathlib import Path
 
     from tests.rig import Rig
@@ -62,11 +63,11 @@ class Site:
         return health["release"], health["version"]
 
     def running(self) -> set[str]:
-        names = self.rig.vm.exec(["docker", "ps", "--filter", f"label=mldeploy.app={APP}", "--format", "{{.Names}}"])
+        names = self.rig.vm.exec("docker", "ps", "--filter", f"label=mldeploy.app={APP}", "--format", "{{.Names}}")
         return set(names.split())
 
     def in_rotation(self) -> set[str]:
-        return set(self.rig.vm.exec(files.list_folder(AppFolder(APP).rotation)).split())
+        return set(self.rig.vm.exec(*files.list_folder(AppFolder(APP).rotation)).split())
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +88,7 @@ def site(bare: Site) -> Site:
 
 
 @pytest.fixture
-def first_serves(site: Site) -> Iterator[Site]:
+def first_serves(site: Site) -> Site:
     """The first version serves, whatever the test before left serving."""
     if site.serving()[1] != FIRST:
         site.ship(FIRST)
@@ -122,14 +123,13 @@ def test_no_request_is_lost_during_a_ship_and_a_rollback(first_serves: Site) -> 
 def test_the_same_traffic_counts_the_requests_that_a_reload_of_caddy_breaks(first_serves: Site) -> None:
     """Were the switch made by a reload, the test above would fail: this is how it would be made."""
     site = first_serves
-    executor = site.rig.vm
     release, _ = site.serving()
-    slots = site_slots(site)
-    with Traffic(site.url, site.rows) as traffic:
+    slots = slots_of(site)
+    with connect("rig", load_config(site.folder / "mldeploy.toml")) as ssh, Traffic(site.url, site.rows) as traffic:
         for upstreams in ((slots.green, slots.blue), (slots.blue, slots.green)) * 3:
             text = caddy.site(":80", upstreams)
-            executor.exec(files.write(AppFolder(APP).site), stdin=text)
-            executor.exec(caddy.reload())
+            ssh.run(files.write(AppFolder(APP).site), stdin=text)
+            ssh.run(caddy.reload())
             traffic.await_answers(30)
     assert traffic.tally.lost != []
     assert site.serving()[0] == release
@@ -210,7 +210,7 @@ def test_a_container_that_dies_in_the_watch_is_switched_back_from(first_serves: 
     release = f"r{max(int(name[1:]) for name in site.releases()) + 1}"
     process = start(site.folder, "ship", str(site.bundles[SECOND]), "--watch", "60")
     await_text(process, "ledger: switched")
-    site.rig.vm.exec(["docker", "kill", f"{APP}-{release}"])
+    site.rig.vm.exec("docker", "kill", f"{APP}-{release}")
     _, said = process.communicate(timeout=60)
     assert process.returncode == 1
     assert "died just after the switch" in said
@@ -233,8 +233,8 @@ def test_the_dry_run_prints_the_steps_that_the_ship_then_takes(first_serves: Sit
     assert planned == taken
 
 
-def site_slots(site: Site) -> Slots:
-    raw = json.loads(site.rig.vm.exec(files.read(AppFolder(APP).slots)))
+def slots_of(site: Site) -> Slots:
+    raw = json.loads(site.rig.vm.exec(*files.read(AppFolder(APP).slots)))
     return Slots(raw["blue"], raw["green"])
 
 
@@ -248,4 +248,4 @@ def await_text(process: subprocess.Popen[str], text: str) -> None:
 
 
 def await_free_lock(site: Site) -> None:
-    site.rig.vm.exec(["flock", "--timeout", "30", "/var/lib/mldeploy/lock", "true"])
+    site.rig.vm.exec("flock", "--timeout", "30", "/var/lib/mldeploy/lock", "true")

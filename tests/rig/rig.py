@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mldeploy import console
 from tests.rig import engine, images, keys, registry, vm
 from tests.rig.archive import File
 from tests.rig.engine import docker
@@ -65,7 +66,7 @@ def up() -> Rig:
     Raises:
         RigError: this machine cannot run the rig; the message says why.
     """
-    with _locked():
+    with _locked("lock"):
         engine.ensure(FOLDER)
         names = names_of(CHECKOUT)
         keys.authority(FOLDER / "ca.crt", FOLDER / "ca.key")
@@ -78,9 +79,16 @@ def up() -> Rig:
         return rig
 
 
+@contextmanager
+def use() -> Iterator[Rig]:
+    """Bring the rig up and keep it for this process alone; it stays up afterwards."""
+    with _locked("in-use"):
+        yield up()
+
+
 def down(*, with_images: bool) -> None:
     """Remove all parts, and the engine if the rig started it. Built images are a cache, and stay unless asked for."""
-    with _locked():
+    with _locked("in-use"), _locked("lock"):
         engine.ensure(FOLDER)
         names = names_of(CHECKOUT)
         for container in docker("ps", "--all", "--quiet", "--filter", f"label={names.label}").split():
@@ -104,11 +112,15 @@ def status() -> list[str]:
 
 
 @contextmanager
-def _locked() -> Iterator[None]:
-    """Let one process at a time change this checkout's rig."""
+def _locked(name: str) -> Iterator[None]:
+    """Wait until no other process on this checkout holds the lock `name`, and hold it."""
     FOLDER.mkdir(mode=0o700, exist_ok=True)
-    with (FOLDER / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with (FOLDER / name).open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            console.note("another process uses the rig: waiting for it to end")
+            fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 

@@ -7,7 +7,7 @@ import sys
 
 from mldeploy import console
 from mldeploy.errors import MldeployError
-from tests.rig import rig
+from tests.rig import bare, rig
 
 
 def main() -> int:
@@ -17,6 +17,11 @@ def main() -> int:
     down = commands.add_parser("down", help="remove all of it")
     down.add_argument("--images", action="store_true", help="the built images, too")
     commands.add_parser("status", help="say what runs")
+    on_bare = commands.add_parser(
+        "bare", help="run a command in a copy of HEAD on a machine with make and python3 alone"
+    )
+    on_bare.add_argument("shell_command", metavar="COMMAND")
+    on_bare.add_argument("--keep", action="store_true", help="leave that machine for another call")
     arguments = parser.parse_args()
     try:
         if arguments.command == "up":
@@ -24,6 +29,8 @@ def main() -> int:
         elif arguments.command == "down":
             rig.down(with_images=arguments.images)
             console.step("The rig is gone")
+        elif arguments.command == "bare":
+            return bare.run(arguments.shell_command, keep=arguments.keep)
         else:
             print("\n".join(rig.status()) or "nothing runs")
     except MldeployError as failure:

@@ -13,6 +13,7 @@ import uvloop
 from mldeploy_runtime.bundle import BundleError
 from mldeploy_runtime.control_server import start_control
 from mldeploy_runtime.http.app import build_app
+from mldeploy_runtime.http.protocol import Protocol
 from mldeploy_runtime.service import Service
 from mldeploy_runtime.settings import read_settings
 
@@ -45,7 +46,7 @@ async def _serve(settings: Settings) -> None:
             build_app(service),
             host=settings.host,
             port=settings.port,
-            http="httptools",
+            http=Protocol,
             ws="none",
             lifespan="off",
             access_log=False,

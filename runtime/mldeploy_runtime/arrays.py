@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from mldeploy_runtime.bundle import Manifest, Tensor
     from mldeploy_runtime.contract import Row
 
+# A number beyond float32 reaches a float32 model as infinity; numpy need not warn about it.
+np.seterr(over="ignore")
+
 Array = np.ndarray[Any, Any]
 Feed = dict[str, Array]
 

@@ -31,6 +31,8 @@ KINDS = {
     "not-found": Kind(404, "Nothing is here", "/docs lists what there is."),
     "wrong-method": Kind(405, "The method is not allowed here", "The Allow header names what is."),
     "not-ready": Kind(503, "The model is not ready", "Try again after the seconds in Retry-After."),
+    "overloaded": Kind(503, "The server is overloaded", "Try again after the seconds in Retry-After."),
+    "deadline": Kind(503, "The answer was not ready in time", "Try again with fewer rows."),
     "model-failed": Kind(
         500,
         "The model failed",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from mldeploy_runtime.batching import Batcher
+from mldeploy_runtime.batching import RETRY_SOON, Batcher
 from mldeploy_runtime.bundle import read_golden, read_manifest
 from mldeploy_runtime.contract import build_contract
 from mldeploy_runtime.golden import GoldenReport, compare
@@ -24,9 +24,6 @@ if TYPE_CHECKING:
     from mldeploy_runtime.contract import Row
     from mldeploy_runtime.predictions import Raw
     from mldeploy_runtime.settings import Settings
-
-MOST_ROWS_IN_A_SHARED_RUN = 1024
-RETRY_SOON = ((b"retry-after", b"1"),)
 
 
 class Predicted(msgspec.Struct, gc=False):
@@ -61,7 +58,7 @@ class Service:
         self.metrics = Metrics()
         self._predict = prediction_of(self.manifest)
         self._encoder = msgspec.json.Encoder()
-        self._batcher = Batcher(_not_loaded, MOST_ROWS_IN_A_SHARED_RUN)
+        self._batcher = Batcher(_not_loaded, settings.limits)
 
     @property
     def in_rotation(self) -> bool:
@@ -74,7 +71,7 @@ class Service:
         started = time.perf_counter()
         try:
             run = await asyncio.to_thread(_open, self.settings, self.manifest)
-            self._batcher = Batcher(run, MOST_ROWS_IN_A_SHARED_RUN)
+            self._batcher = Batcher(run, self.settings.limits)
             report = await self.check_golden()
             self.loaded_at = datetime.now(UTC).isoformat(timespec="milliseconds")
             self.load_seconds = round(time.perf_counter() - started, 3)
@@ -89,6 +86,7 @@ class Service:
         """Answer the body of a /predict request. Raises Problem."""
         if not self.ready:
             raise Problem("not-ready", self.reason, headers=RETRY_SOON)
+        self._batcher.admit()
         return await self._answer(body, request_id)
 
     def status(self) -> dict[str, Any]:
@@ -120,6 +118,8 @@ class Service:
             raws = await self._batcher.submit(asked.rows)
             predictions = [self._predict(raw, asked.threshold) for raw in raws]
             self.metrics.rows += len(raws)
+        except Problem:
+            raise
         except Exception as failure:
             raise Problem("model-failed", "The model could not answer these rows.") from failure
         return self._encoder.encode(Predicted(self.manifest.name, self.manifest.version, request_id, predictions))

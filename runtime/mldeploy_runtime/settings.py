@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import argparse
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mldeploy_runtime.batching import Limits
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 @dataclass(frozen=True)
@@ -25,26 +31,36 @@ class Settings:
     max_body_bytes: int = 16 * 1024 * 1024
     max_rows: int = 10_000
     body_seconds: float = 10.0
+    limits: Limits = field(default_factory=Limits)
 
 
 def read_settings(arguments: list[str] | None = None) -> Settings:
     """Parse the command line; what it does not say comes from the environment."""
-    environment = os.environ.get
     parser = argparse.ArgumentParser(prog="mldeploy_runtime", description="Serve one bundle over HTTP.")
-    parser.add_argument("--bundle", type=Path, default=environment("MLDEPLOY_BUNDLE", "/bundle"))
-    parser.add_argument("--host", default=environment("MLDEPLOY_HOST", Settings.host))
-    parser.add_argument("--port", type=int, default=environment("MLDEPLOY_PORT", Settings.port))
-    parser.add_argument("--control", default=environment("MLDEPLOY_CONTROL", "/run/mldeploy/control.sock"))
-    parser.add_argument("--release", default=environment("MLDEPLOY_RELEASE", ""))
-    parser.add_argument("--rotation", default=environment("MLDEPLOY_ROTATION", ""))
-    parser.add_argument(
-        "--max-body-bytes", type=int, default=environment("MLDEPLOY_MAX_BODY_BYTES", Settings.max_body_bytes)
-    )
-    parser.add_argument("--max-rows", type=int, default=environment("MLDEPLOY_MAX_ROWS", Settings.max_rows))
-    parser.add_argument(
-        "--body-seconds", type=float, default=environment("MLDEPLOY_BODY_SECONDS", Settings.body_seconds)
-    )
+
+    def option(name: str, kind: Callable[[str], Any], default: Any) -> None:
+        variable = f"MLDEPLOY_{name.upper().replace('-', '_')}"
+        parser.add_argument(f"--{name}", type=kind, default=os.environ.get(variable, default), help=f"or {variable}")
+
+    option("bundle", Path, "/bundle")
+    option("host", str, Settings.host)
+    option("port", int, Settings.port)
+    option("control", _path_or_none, "/run/mldeploy/control.sock")
+    option("release", str, Settings.release)
+    option("rotation", _path_or_none, None)
+    option("max-body-bytes", int, Settings.max_body_bytes)
+    option("max-rows", int, Settings.max_rows)
+    option("body-seconds", float, Settings.body_seconds)
+    option("inline-seconds", float, Limits.inline_seconds)
+    option("queue-requests", int, Limits.queue_requests)
+    option("queue-seconds", float, Limits.queue_seconds)
+    option("deadline-seconds", float, Limits.deadline_seconds)
     given = vars(parser.parse_args(arguments))
-    given["control"] = Path(given["control"]) if given["control"] else None
-    given["rotation"] = Path(given["rotation"]) if given["rotation"] else None
-    return Settings(**given)
+    limits = {
+        name: given.pop(name) for name in ("inline_seconds", "queue_requests", "queue_seconds", "deadline_seconds")
+    }
+    return Settings(**given, limits=Limits(**limits))
+
+
+def _path_or_none(text: str) -> Path | None:
+    return Path(text) if text else None

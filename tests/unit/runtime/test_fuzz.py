@@ -1,0 +1,80 @@
+"""No body, however broken, ends in anything but an answer or a documented refusal."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from functools import cache
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import TYPE_CHECKING, Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mldeploy_runtime.http.app import build_app
+from mldeploy_runtime.service import Service
+from mldeploy_runtime.settings import Settings
+from tests.unit.runtime.bundles import mixed_bundle, regressor_bundle
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+VALID = json.dumps({"instances": [{"age": 42.0, "plan": "pro", "member": True}], "threshold": 0.5}).encode()
+
+
+@cache
+def serving(bundle: Callable[[Path], Path]) -> Callable[[bytes], tuple[int, bytes]]:
+    """A function that asks the application over `bundle` in this process."""
+    loop = asyncio.new_event_loop()
+    service = Service(Settings(bundle(Path(mkdtemp()))))
+    loop.run_until_complete(service.load())
+    app = build_app(service)
+
+    async def exchange(body: bytes) -> tuple[int, bytes]:
+        sent: list[Any] = []
+
+        async def receive() -> dict[str, Any]:
+            return {"type": "http.request", "body": body}
+
+        async def send(message: Any) -> None:
+            sent.append(message)
+
+        await app({"type": "http", "method": "POST", "path": "/predict", "headers": []}, receive, send)
+        assert service.in_flight == 0
+        return sent[0]["status"], sent[1]["body"]
+
+    return lambda body: loop.run_until_complete(exchange(body))
+
+
+@st.composite
+def broken(draw: st.DrawFn) -> bytes:
+    """A valid body with a few places cut out and others put in."""
+    body = bytearray(VALID)
+    for _ in range(draw(st.integers(1, 3))):
+        start = draw(st.integers(0, len(body)))
+        stop = draw(st.integers(start, min(start + 12, len(body))))
+        pieces = [b"", b"null", b"-0", b"1e999", b"1e308", b'"', b"{", b"[", b"\\u0000", b"\\ud834\\udd1e", b":", b","]
+        body[start:stop] = draw(st.sampled_from(pieces) | st.binary(max_size=4))
+    return bytes(body)
+
+
+@settings(max_examples=500, deadline=None)
+@given(broken() | st.binary(max_size=60))
+def test_a_broken_body_is_answered_or_refused(body: bytes) -> None:
+    status, answer = serving(mixed_bundle)(body)
+    assert status in (200, 422)
+    assert ("predictions" if status == 200 else "errors" if b"invalid-input" in answer else "detail") in json.loads(
+        answer
+    )
+
+
+number = st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(2**70), 2**70)
+
+
+@settings(max_examples=200, deadline=None)
+@given(number, number)
+def test_any_number_is_answered_even_where_the_tensor_is_narrow(a: float, b: float) -> None:
+    status, answer = serving(regressor_bundle)(json.dumps({"instances": [{"a": a, "b": b}]}).encode())
+    assert status == 200
+    json.loads(answer)

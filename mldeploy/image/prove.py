@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from mldeploy.errors import MldeployError, NotProvenError
+from mldeploy.errors import NotProvenError
 from mldeploy.image.engine import explained
 from mldeploy.image.runtime import USER
 
@@ -20,7 +20,7 @@ CONTROL = ["python3", "-m", "mldeploy_runtime.control"]
 def prove_golden_rows(engine: DockerClient, image_id: str) -> int:
     """Start the image as a host would, without a network, and answer its golden rows; gives their number.
 
-    Raises NotProvenError when an answer differs, MldeployError when the server does not become ready.
+    Raises NotProvenError when an answer differs, or the server does not become ready to give one.
     """
     with explained("run the new image"):
         container = engine.containers.run(
@@ -33,47 +33,32 @@ def prove_golden_rows(engine: DockerClient, image_id: str) -> int:
             security_opt=["no-new-privileges"],
         )
         try:
-            _ask(container, "wait-ready", "--timeout", str(READY_TIMEOUT_S))
-            return _golden(container)
+            _control(container, "wait-ready", "--timeout", str(READY_TIMEOUT_S))
+            return int(_control(container, "golden")["rows"])
         finally:
             container.remove(force=True)
 
 
-def _golden(container: Container) -> int:
-    answer, held = _control(container, "golden")
-    if not held:
-        raise NotProvenError(
-            "The image answers golden rows otherwise than the original model",
-            cause=f"{answer['mismatches']} of {answer['rows']} rows differ, by up to {answer['max_error']}"
-            f" (tolerance {answer['tolerance']})",
-            remedy="Package the model again with this version of mldeploy; if it happens again, keep the bundle.",
-        )
-    return int(answer["rows"])
-
-
-def _ask(container: Container, *command: str) -> None:
-    answer, ready = _control(container, *command)
-    if not ready:
-        raise _not_started(container, str(answer.get("reason", "")))
-
-
-def _control(container: Container, *command: str) -> tuple[dict[str, Any], bool]:
-    """The control client's answer, and whether it is a good one."""
+def _control(container: Container, *command: str) -> dict[str, Any]:
+    """What the control client answers inside the container."""
     container.reload()
     if container.status != "running":
-        raise _not_started(container, f"the server ended ({container.status})")
+        raise _not_proven(container, f"the server ended ({container.status})")
     code, output = container.exec_run([*CONTROL, *command])
     said = (output if isinstance(output, bytes) else b"".join(output)).decode(errors="replace").strip()
     try:
-        return json.loads(said), code == 0
+        answer: dict[str, Any] = json.loads(said)
     except ValueError:
-        raise _not_started(container, said) from None
+        raise _not_proven(container, said) from None
+    if code:
+        raise _not_proven(container, str(answer.get("reason") or f"{answer.get('mismatches')} golden rows differ"))
+    return answer
 
 
-def _not_started(container: Container, reason: str) -> MldeployError:
-    said = container.logs(tail=5).decode(errors="replace").strip()
-    return MldeployError(
-        "The server in the new image does not become ready",
-        cause="; ".join(part for part in (reason, said) if part),
-        remedy="`mldeploy serve` runs the same bundle without Docker and shows all it says.",
+def _not_proven(container: Container, reason: str) -> NotProvenError:
+    log = container.logs(tail=5).decode(errors="replace").strip()
+    return NotProvenError(
+        "The new image does not answer its golden rows as the original model did",
+        cause="\n".join(part for part in (reason, log) if part),
+        remedy="`mldeploy serve` runs the same bundle without Docker and shows all that the server says.",
     )

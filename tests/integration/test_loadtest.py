@@ -1,0 +1,120 @@
+"""Load against real servers on this machine, by the generator in its own process."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import sys
+import time
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import numpy as np
+import pytest
+
+from mldeploy.loadtest import Load, Target, Tick, run_load, summarize
+from mldeploy.loadtest.report import percentile
+from tests.integration.bundles import linear_bundle
+from tests.integration.command import mldeploy
+from tests.integration.stalling_server import Stall, serving
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ROWS = [{"a": 1.0}, {"a": 2.0}]
+STALL = Stall(period_s=3.0, length_s=0.3)
+"""A second out of every ten, at three tenths of the length."""
+
+
+def test_the_p99_of_a_stalling_server_is_that_of_the_arithmetic_and_a_closed_loop_misses_it() -> None:
+    # Requests come evenly; a share of (length - x) / period of them waits longer than x. One in a hundred does so at:
+    expected_s = STALL.length_s - 0.01 * STALL.period_s
+    with serving(STALL) as url:
+        load = Load(f"{url}/predict", rate=200, duration_s=2 * STALL.period_s)
+        run = run_load(load, ROWS)
+        closed_loop_s = _closed_loop_p99(url, seconds=2 * STALL.period_s, rate=200)
+    result = summarize(load, run, Target(p99_s=0.1))
+    assert result.requests == 1200
+    assert result.p99_s == pytest.approx(np.sort(run.done - load.due_times())[1187], rel=1e-6)
+    assert result.p99_s == pytest.approx(expected_s, rel=0.1)
+    assert result.verdict == "missed"
+    assert closed_loop_s < expected_s / 5
+
+
+def _closed_loop_p99(url: str, seconds: float, rate: float) -> float:
+    """What a client that waits for each answer before it sends again would report."""
+    connection = http.client.HTTPConnection(urlsplit(url).netloc)
+    latencies = []
+    end = time.perf_counter() + seconds
+    while (sent := time.perf_counter()) < end:
+        connection.request("POST", "/predict", json.dumps({"instances": ROWS}), {"Content-Type": "application/json"})
+        connection.getresponse().read()
+        latencies.append(time.perf_counter() - sent)
+        time.sleep(max(0.0, 1 / rate - latencies[-1]))
+    connection.close()
+    return percentile(np.array(latencies), 0.99)
+
+
+def test_a_stalled_server_does_not_hold_back_what_is_due() -> None:
+    with serving(Stall(period_s=1.0, length_s=0.5)) as url:
+        ticks: list[Tick] = []
+        load = Load(f"{url}/predict", rate=400, duration_s=2.0, arrivals="poisson")
+        run = run_load(load, ROWS, ticks.append)
+    assert np.array_equal(run.due, load.due_times())
+    stalled = (run.due % 1.0 > 0.5) & (run.due % 1.0 < 0.9)
+    assert np.median((run.sent - run.due)[stalled]) < 0.05
+    assert np.median((run.done - run.due)[stalled]) > 0.05
+    assert ticks
+    assert ticks[-1].answered <= len(run.due)
+
+
+def test_more_unanswered_requests_than_the_bound_end_the_run_as_invalid() -> None:
+    with serving(Stall(period_s=1.0, length_s=1.0)) as url:
+        load = Load(f"{url}/predict", rate=100, duration_s=30, max_in_flight=20, timeout_s=2)
+        started = time.monotonic()
+        result = summarize(load, run_load(load, ROWS), Target(p99_s=10))
+    assert result.verdict == "invalid"
+    assert time.monotonic() - started < load.duration_s
+
+
+def test_an_answer_after_the_time_limit_is_an_error() -> None:
+    with serving(Stall(period_s=1.0, length_s=0.5)) as url:
+        load = Load(f"{url}/predict", rate=100, duration_s=2.0, timeout_s=0.2)
+        result = summarize(load, run_load(load, ROWS), Target(p99_s=10, max_error_rate=0.5))
+    assert list(result.errors) == ["timeout"]
+    assert result.error_rate == pytest.approx(0.3, abs=0.1)
+
+
+@pytest.mark.parametrize("status", ["503 Service Unavailable", "308 Permanent Redirect", "422 Unprocessable Content"])
+def test_any_answer_but_200_is_an_error_by_its_status(status: str) -> None:
+    with serving(status=status) as url:
+        load = Load(f"{url}/predict", rate=50, duration_s=0.5)
+        result = summarize(load, run_load(load, ROWS), Target(p99_s=10))
+    assert result.errors == {f"HTTP {status[:3]}": 25}
+
+
+def test_a_server_that_is_not_there_gives_errors_not_a_failure_of_the_run() -> None:
+    with serving() as url:
+        gone = url
+    load = Load(f"{gone}/predict", rate=50, duration_s=0.5)
+    assert summarize(load, run_load(load, ROWS), Target(p99_s=10)).errors == {"connection refused": 25}
+
+
+def test_the_generators_patches_do_not_reach_this_process() -> None:
+    with serving() as url:
+        run_load(Load(f"{url}/predict", rate=10, duration_s=0.2), ROWS)
+    assert not {"locust", "gevent"} & sys.modules.keys()
+
+
+def test_the_command_exits_by_the_verdict(tmp_path: Path) -> None:
+    bundle = linear_bundle(tmp_path).path
+    asked = ("loadtest", "--qps", "50", "--duration", "1s", "--warmup", "200ms", "--bundle", str(bundle))
+    with serving() as url:
+        met = mldeploy(tmp_path, *asked, "--url", url, "--p99", "5s", "--json")
+        missed = mldeploy(tmp_path, *asked, "--url", url, "--p99", "0.001ms")
+    assert met.outcome["verdict"] == "met"
+    assert missed.exit_code == 4
+    assert "The target is missed" in missed.stderr
+    foreign = mldeploy(tmp_path, *asked, "--url", "http://198.51.100.1")
+    assert foreign.exit_code == 2
+    assert "--i-own-this-host" in foreign.stderr

@@ -68,7 +68,7 @@ def climb(
         model, mapping = converted
         graph = Graph.model_validate(mapping)
         try:
-            converter = Converter(model, graph, fields)
+            converter = Converter(model, graph)
             comparison = compare(rows, answers, converter.answer(rows), tolerance)
         except Exception as failure:  # onnxruntime's exceptions share no base class of their own
             attempts.append(Attempt(rung, f"does not run: {str(failure).splitlines()[0][:200]}"))

@@ -1,28 +1,15 @@
-"""The original model, in a child process of its own: what a file does when it is opened stays there."""
+"""The original model, asked through the process that holds it."""
 
 from __future__ import annotations
 
-import json
-import os
-import selectors
-import signal
-import subprocess
-import sys
-import tempfile
-import time
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from mldeploy.errors import MldeployError, UsageError
-from mldeploy.model.limits import TIME_LIMIT_S
-
 if TYPE_CHECKING:
-    from types import TracebackType
+    from collections.abc import Callable
+    from pathlib import Path
 
     from mldeploy.model.rows import Rows
-
-CHILD = Path(__file__).parent / "child" / "__main__.py"
 
 
 @dataclass(frozen=True)
@@ -52,57 +39,28 @@ class Answers:
 
 @dataclass(frozen=True)
 class FieldType:
-    """How one field is handed to the original: its dtype, and what stands for a missing string."""
+    """How one field is handed to the original: its dtype, and whether None or NaN stands for a missing string."""
 
     name: str
     dtype: str
     missing_is_none: bool
 
-    def to_json(self) -> dict[str, Any]:
-        return {"name": self.name, "dtype": self.dtype, "missing_is_none": self.missing_is_none}
 
-
-@dataclass
+@dataclass(frozen=True)
 class Original:
-    """The child that holds the opened model. A context manager: leaving it ends the child."""
+    """Questions to the model in the file `model`; `ask` carries them, `folder` is where it may write."""
 
     model: Path
-    python: Path = Path(sys.executable)
-    time_limit_s: float = TIME_LIMIT_S
-    _folder: tempfile.TemporaryDirectory[str] = field(default_factory=tempfile.TemporaryDirectory, repr=False)
-    _process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
-
-    def __enter__(self) -> Original:
-        environment = {**os.environ, "PYTHONHASHSEED": "0", "PYTHONWARNINGS": "ignore"}
-        self._log = Path(self._folder.name, "stderr").open("wb")
-        try:
-            self._process = subprocess.Popen(
-                [self.python, CHILD],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=self._log,
-                env=environment,
-                start_new_session=True,
-            )
-        except OSError as failure:
-            self._folder.cleanup()
-            raise UsageError(f"{self.python} cannot be run", cause=str(failure)) from failure
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._kill()
-        self._log.close()
-        self._folder.cleanup()
+    ask: Callable[..., dict[str, Any]]
+    folder: Path
 
     def open(self) -> Described:
         """Load the file. UsageError says what is wrong with it."""
-        return Described(**self._ask(do="open", path=str(self.model.resolve())))
+        return Described(**self.ask(do="open", path=str(self.model.resolve())))
 
     def answer(self, types: list[FieldType], rows: Rows) -> Answers:
         """What the original answers to `rows`, and which of them it refuses."""
-        answer = self._ask(do="answer", fields=[each.to_json() for each in types], columns=rows.columns)
+        answer = self.ask(do="answer", fields=_plain(types), columns=rows.columns)
         outputs = answer["outputs"]
         return Answers(
             outputs.get("labels"),
@@ -113,79 +71,20 @@ class Original:
 
     def time(self, types: list[FieldType], rows: Rows, repeats: int) -> float:
         """The median of the seconds that the original takes to answer `rows` at once."""
-        fields = [each.to_json() for each in types]
-        return float(self._ask(do="time", fields=fields, columns=rows.columns, repeats=repeats)["seconds"])
+        answer = self.ask(do="time", fields=_plain(types), columns=rows.columns, repeats=repeats)
+        return float(answer["seconds"])
 
     def convert(self, rung: str, types: list[FieldType]) -> tuple[bytes, dict[str, Any]] | str:
         """The ONNX file of one rung and how the fields map onto it, or why there is none."""
-        target = Path(self._folder.name, "model.onnx")
-        answer = self._ask(do="convert", rung=rung, fields=[each.to_json() for each in types], into=str(target))
+        target = self.folder / "model.onnx"
+        answer = self.ask(do="convert", rung=rung, fields=_plain(types), into=str(target))
         if "failed" in answer:
             return str(answer["failed"])
         return target.read_bytes(), answer["graph"]
 
-    def _ask(self, **request: Any) -> dict[str, Any]:
-        process = self._process
-        assert process is not None and process.stdin is not None  # noqa: S101, PT018
-        what = request["do"]
-        try:
-            process.stdin.write(json.dumps(request).encode() + b"\n")
-            process.stdin.flush()
-            line = self._read_line(what)
-        except BrokenPipeError:
-            line = b""
-        if not line:
-            raise self._crashed(what)
-        answer: dict[str, Any] = json.loads(line)
-        if "unusable" in answer:
-            raise UsageError(answer["unusable"], cause=answer["cause"], remedy=answer["remedy"])
-        return answer
 
-    def _read_line(self, what: str) -> bytes:
-        process = self._process
-        assert process is not None and process.stdout is not None  # noqa: S101, PT018
-        deadline = time.monotonic() + self.time_limit_s
-        chunks: list[bytes] = []
-        with selectors.DefaultSelector() as selector:
-            selector.register(process.stdout, selectors.EVENT_READ)
-            while not (chunks and chunks[-1].endswith(b"\n")):
-                if not selector.select(max(0.0, deadline - time.monotonic())):
-                    self._kill()
-                    raise MldeployError(
-                        f"the model did not {what} within {self.time_limit_s:g} s",
-                        cause=f"{self.model.name} was stopped; nothing was written",
-                        remedy="Give it longer with --time-limit SECONDS.",
-                    )
-                chunk = os.read(process.stdout.fileno(), 1 << 20)
-                if not chunk:
-                    return b""
-                chunks.append(chunk)
-        return b"".join(chunks)
-
-    def _crashed(self, what: str) -> MldeployError:
-        assert self._process is not None  # noqa: S101
-        code = self._process.wait()
-        log = Path(self._folder.name, "stderr").read_text(encoding="utf-8", errors="replace").strip()
-        last = log.splitlines()[-1] if log else "it said nothing"
-        how = f"by signal {signal.Signals(-code).name}" if code < 0 else f"with exit code {code}"
-        return MldeployError(
-            f"the process that holds {self.model.name} ended {how} when asked to {what}",
-            cause=last,
-            remedy="Name the Python that the model was saved with: --python PATH (it needs joblib, numpy and onnx).",
-        )
-
-    def _kill(self) -> None:
-        if self._process is None:
-            return
-        if self._process.poll() is None:
-            self._process.kill()
-        self._process.wait()
-        for pipe in (self._process.stdin, self._process.stdout):
-            if pipe is not None and not pipe.closed:
-                try:
-                    pipe.close()
-                except BrokenPipeError:
-                    continue
+def _plain(types: list[FieldType]) -> list[dict[str, Any]]:
+    return [asdict(each) for each in types]
 
 
 def _numbers(values: Any) -> Any:

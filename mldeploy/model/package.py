@@ -17,6 +17,7 @@ from mldeploy.model.ladder import climb
 from mldeploy.model.limits import TIME_LIMIT_S, TOLERANCE
 from mldeploy.model.original import Original
 from mldeploy.model.probes import conformed, proof_rows
+from mldeploy.model.process import Child
 from mldeploy.model.profile import measure
 from mldeploy.model.report import parity_html, report_json
 from mldeploy.model.sample import read_sample
@@ -56,7 +57,8 @@ def package_model(
     tell = progress or (lambda *_: None)
     given = read_sample(sample) if sample is not None else None
     file_name, file_version = name_and_version(model)
-    with Original(model, python or Path(sys.executable), time_limit_s) as original:
+    with Child(model, python or Path(sys.executable), time_limit_s) as child:
+        original = Original(model, child.ask, child.folder)
         described = original.open()
         tell(f"opened {model.name}", described.estimator)
         fields, notes = infer_fields(described, given)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -7,11 +8,14 @@ import typer
 from rich.table import Table
 
 from mldeploy import console
-from mldeploy.errors import UsageError
+from mldeploy.config import load_config
+from mldeploy.errors import UnreachableError, UsageError
 from mldeploy.model.limits import TIME_LIMIT_S, TOLERANCE
 
 if TYPE_CHECKING:
     from mldeploy.bundle import Bundle
+    from mldeploy.config import ImageConfig
+    from mldeploy.image import Image
     from mldeploy.model.parity import Mismatch
 
 SHOWN_ROWS = 8
@@ -27,7 +31,9 @@ def package(
         str | None, typer.Option(help="Its version.  [default: from the file name, else from the content]")
     ] = None,
     tolerance: Annotated[float, typer.Option(help="The largest error of a number, relative or absolute.")] = TOLERANCE,
-    out: Annotated[Path, typer.Option(help="The folder that bundles are written to.")] = Path("build"),
+    out: Annotated[
+        Path | None, typer.Option(help="The folder that bundles are written to.  [default: build_dir, else build]")
+    ] = None,
     metadata: Annotated[
         list[str] | None,
         typer.Option("--metadata", metavar="KEY=VALUE", help="A note kept with the model; repeatable."),
@@ -37,13 +43,14 @@ def package(
         TIME_LIMIT_S
     ),
     as_json: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON.")] = False,
-    no_image: Annotated[bool, typer.Option("--no-image", help="Stop at the bundle.")] = False,  # noqa: ARG001
+    no_image: Annotated[bool, typer.Option("--no-image", help="Stop at the bundle.")] = False,
 ) -> None:
-    """Convert a fitted model to ONNX, prove that it answers as the original does, and bundle it."""
+    """Convert a fitted model to ONNX, prove that it answers as the original does, bundle it, and build its image."""
     # They take pandas and onnxruntime along, which the other commands do without.
     from mldeploy.model.ladder import ParityError
     from mldeploy.model.package import package_model
 
+    config = load_config()
     try:
         bundle = package_model(
             model,
@@ -51,7 +58,7 @@ def package(
             name=name,
             version=version,
             tolerance=tolerance,
-            into=out,
+            into=out or config.build_dir,
             metadata=_pairs(metadata or []),
             python=python,
             time_limit_s=time_limit,
@@ -60,8 +67,25 @@ def package(
     except ParityError as failure:
         console.err.print(_worst_rows(failure.worst))
         raise
+    image = None if no_image else _build_image(bundle, config.image)
     if as_json:
-        console.emit_json(_outcome(bundle))
+        console.emit_json(_outcome(bundle, image))
+
+
+def _build_image(bundle: Bundle, settings: ImageConfig) -> Image:
+    from mldeploy.image import build_image
+
+    try:
+        image = build_image(bundle, settings)
+    except UnreachableError as failure:
+        raise UnreachableError(
+            f"no image was built, and the bundle is kept in {bundle.path}",
+            cause=f"{failure.message}: {failure.cause}",
+            remedy=failure.remedy,
+        ) from failure
+    proven = f", {image.golden_rows} golden rows answered in it" if image.golden_rows else ""
+    console.step(f"{'built' if image.built else 'found'} image {image.reference}", f"{image.size / 1e6:.0f} MB{proven}")
+    return image
 
 
 def _pairs(texts: list[str]) -> dict[str, Any]:
@@ -74,7 +98,7 @@ def _pairs(texts: list[str]) -> dict[str, Any]:
     return pairs
 
 
-def _outcome(bundle: Bundle) -> dict[str, Any]:
+def _outcome(bundle: Bundle, image: Image | None) -> dict[str, Any]:
     manifest = bundle.manifest
     return {
         "bundle": str(bundle.path),
@@ -83,6 +107,7 @@ def _outcome(bundle: Bundle) -> dict[str, Any]:
         "version": manifest.version,
         "precision": manifest.precision.model_dump(),
         "proof": manifest.proof.model_dump(),
+        "image": asdict(image) if image else None,
     }
 
 

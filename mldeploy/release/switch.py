@@ -152,16 +152,22 @@ def _watch(op: Operation) -> None:
     """Look once a second whether the release lives and is ready; a release that is not is switched back from."""
     until = time.monotonic() + op.watch_seconds
     while (left := until - time.monotonic()) > 0:
-        status, restarts, *_ = op.executor.run(docker.state(op.container)).stdout.split("\t")
-        if status != "running" or restarts != "0":
-            raise MldeployError(
-                f"{op.release} died just after the switch",
-                cause=f"its container is {status} after {restarts} restarts",
-                remedy=_last_words(op),
-            )
-        if not _ask(op, "status", deadline=10)["ready"]:
-            raise MldeployError(f"{op.release} stopped being ready just after the switch", remedy=_last_words(op))
+        if complaint := _complaint(op):
+            raise MldeployError(f"{op.release} failed just after the switch", cause=complaint, remedy=_last_words(op))
         time.sleep(min(WATCH_POLL_SECONDS, left))
+
+
+def _complaint(op: Operation) -> str | None:
+    """What is wrong with the new release, or None. Its answer comes first: a container may die between the two."""
+    answer = op.executor.run(docker.control(op.container, "status"), check=False)
+    state, restarts, killed_for_memory, exit_code = op.executor.run(docker.state(op.container)).stdout.split("\t")
+    if killed_for_memory == "true":
+        return "its container was killed for memory: raise `memory` under [app], or use a smaller model"
+    if state != "running" or restarts != "0":
+        return f"its container is {state} after {restarts} restarts, the last exit code {exit_code}"
+    if answer.exit_code != 0 or not json.loads(answer.stdout)["ready"]:
+        return f"it is not ready any more: {answer.stdout or answer.stderr}"
+    return None
 
 
 def _ask(op: Operation, *command: str, deadline: float) -> dict[str, Any]:

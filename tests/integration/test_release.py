@@ -204,18 +204,20 @@ def test_a_second_laptop_is_told_that_the_host_is_locked(first_serves: Site) -> 
     assert process.returncode == 130
 
 
-def test_a_container_that_dies_in_the_watch_is_switched_back_from(first_serves: Site) -> None:
+def test_a_release_whose_process_dies_in_the_watch_is_switched_back_from(first_serves: Site) -> None:
     site = first_serves
     before = site.serving()
     release = f"r{max(int(name[1:]) for name in site.releases()) + 1}"
     process = start(site.folder, "ship", str(site.bundles[SECOND]), "--watch", "60")
     await_text(process, "ledger: switched")
-    site.rig.vm.exec("docker", "kill", f"{APP}-{release}")
+    process_id = site.rig.vm.exec("docker", "inspect", "--format", "{{.State.Pid}}", f"{APP}-{release}")
+    site.rig.vm.exec("kill", "-KILL", process_id)
     _, said = process.communicate(timeout=60)
     assert process.returncode == 1
-    assert "died just after the switch" in said
+    assert f"{release} failed just after the switch" in said
     assert site.serving() == before
     assert site.releases()[release] == "failed"
+    assert site.running() == {f"{APP}-{before[0]}"}
 
 
 def test_a_prepared_host_is_not_prepared_again(first_serves: Site) -> None:

@@ -18,7 +18,8 @@ missing_packages() {
     python3 -c 'import ensurepip, venv' 2>/dev/null || echo python3-venv
     [ -e /etc/ssl/certs/ca-certificates.crt ] || echo ca-certificates
     [ "$1" = rig ] || return 0
-    if ! found docker; then
+    # A client alone will do where an engine answers it.
+    if ! found docker || ! { found dockerd || docker version >/dev/null 2>&1; }; then
         echo docker.io
         found iptables || echo iptables
     fi

@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from mldeploy.bundle import read_bundle
+from mldeploy.console import error as report_error
 from tests import rig
 from tests.traffic import Tally, Traffic
 
@@ -45,12 +46,12 @@ class Run:
 
 def main() -> None:
     console.rule("a bare VM, a registry, and a Docker Engine")
-    parts = rig.up()
-    parts.vm.reset()
-    folder = work_folder(parts)
-    console.rule("two versions of a model, trained on real data")
-    run_command([sys.executable, "-m", "examples.penguins.train", "--out", str(folder)], Path.cwd())
-    show(the_main_job(folder, parts.vm.url))
+    with rig.use() as parts:
+        parts.vm.reset()
+        folder = work_folder(parts)
+        console.rule("two versions of a model, trained on real data")
+        run_command([sys.executable, "-m", "examples.penguins.train", "--out", str(folder)], Path.cwd())
+        show(the_main_job(folder, parts.vm.url))
 
 
 def the_main_job(folder: Path, url: str) -> Run:
@@ -139,5 +140,9 @@ def seconds(outcome: dict[str, Any]) -> str:
 
 if __name__ == "__main__":
     start = time.monotonic()
-    main()
+    try:
+        main()
+    except rig.RigError as failure:
+        report_error(failure)
+        sys.exit(failure.exit_code)
     console.print(f"the demo took {time.monotonic() - start:.0f} s")

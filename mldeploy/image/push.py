@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 ANSWER_S = 10
 """How long a registry may take for its first answer."""
 
-NO_SUCH_IMAGE = ("manifest unknown", "not found", "name unknown", "does not exist", "denied", "unauthorized")
+NO_LOGIN = ("unauthorized", "denied", "no basic auth", "authentication required")
+NO_SUCH_IMAGE = ("manifest unknown", "not found", "name unknown", "does not exist")
 
 
 def push_image(image: Image, registry: str) -> str:
@@ -39,14 +40,17 @@ def push_image(image: Image, registry: str) -> str:
 
 
 def _check_answers(registry: str, repository: str, tag: str) -> None:
-    """Ask, through the Engine, whether the registry knows the tag: any answer of the registry's own will do."""
+    """Ask, through the Engine, whether the registry knows the tag: any answer of its own will do.
+
+    A registry may refuse to say so of what may yet be pushed; the push itself finds out.
+    """
     try:
         connect(ANSWER_S).images.get_registry_data(f"{repository}:{tag}")
     except (ReadTimeout, EngineSilent) as failure:
         raise _unreachable(registry, f"no answer within {ANSWER_S} s") from failure
     except APIError as failure:
         reason = str(failure.explanation or failure)
-        if not any(sign in reason.lower() for sign in NO_SUCH_IMAGE):
+        if not any(sign in reason.lower() for sign in (*NO_SUCH_IMAGE, *NO_LOGIN)):
             raise _unreachable(registry, reason) from failure
 
 
@@ -91,8 +95,7 @@ def _unreachable(registry: str, cause: str) -> UnreachableError:
 
 
 def _refused(registry: str, cause: str) -> MldeployError:
-    lowered = cause.lower()
-    if any(sign in lowered for sign in ("unauthorized", "denied", "no basic auth", "authentication required")):
+    if any(sign in cause.lower() for sign in NO_LOGIN):
         return UnreachableError(
             f"The registry {registry} refuses the login",
             cause=cause,

@@ -6,14 +6,13 @@ import os
 import subprocess
 
 from mldeploy import console
-from tests.rig import containers, engine, images
+from tests.rig import containers, engine, images, machine
 from tests.rig.apt import CA_BUNDLE
 from tests.rig.archive import File
 from tests.rig.containers import Container
 from tests.rig.engine import docker
 from tests.rig.names import names_of
 from tests.rig.rig import CHECKOUT, FOLDER
-from tests.rig.vm import MACHINE_OPTIONS
 
 CERTIFICATES = "usr/local/share/machine-ca.crt"
 # How pip, uv and their libraries are told whom to trust, and where this machine's packages come from.
@@ -54,6 +53,6 @@ def _container() -> Container:
     options = (
         *("--label", names.label),
         *(f"--env={name}={value}" for name, value in variables.items()),
-        *MACHINE_OPTIONS,
+        *machine.options(),
     )
     return Container(f"{names.prefix}-bare", images.bare(), options, files)

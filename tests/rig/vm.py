@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tests.rig import containers, images
+from tests.rig import containers, images, machine
 from tests.rig.containers import Container
 from tests.rig.engine import docker
 from tests.rig.names import Names, Published, addresses, is_free
@@ -20,17 +20,6 @@ if TYPE_CHECKING:
     from tests.rig.archive import File
 
 BOOT_TIMEOUT_S = 60
-# All that a machine's own root may do, short of what this machine may lack itself; --privileged would ask for that.
-MACHINE_OPTIONS = (
-    *("--cap-add", "ALL", "--cap-drop", "SYS_RESOURCE"),
-    *("--security-opt", "seccomp=unconfined"),
-    *("--security-opt", "apparmor=unconfined"),
-    *("--security-opt", "systempaths=unconfined"),
-    *("--cgroupns", "private"),
-    *("--tmpfs", "/run", "--tmpfs", "/run/lock"),
-    # Docker's overlay cannot lie on another overlay.
-    *("--volume", "/var/lib/docker"),
-)
 SIZE_OPTIONS = ("--memory", "1g", "--memory-swap", "1g", "--cpus", "1")
 
 
@@ -133,7 +122,7 @@ def _container(
     options = (
         *("--hostname", "rig", "--label", names.label, "--network", names.network, "--ip", network_address),
         *(f"--publish={published.address}:{outer}:{inner}" for outer, inner in ports),
-        *MACHINE_OPTIONS,
+        *machine.options(),
         *SIZE_OPTIONS,
     )
     return Container(names.vm, image, options, files)

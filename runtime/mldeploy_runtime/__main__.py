@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import signal
 import sys
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ from mldeploy_runtime.bundle import BundleError
 from mldeploy_runtime.control_server import start_control
 from mldeploy_runtime.http.app import build_app
 from mldeploy_runtime.http.protocol import Protocol
+from mldeploy_runtime.logs import Handler, Log
 from mldeploy_runtime.service import Service
 from mldeploy_runtime.settings import read_settings
 
@@ -40,7 +42,9 @@ def main() -> None:
 
 
 async def _serve(settings: Settings) -> None:
-    service = Service(settings)
+    log = Log()
+    logging.basicConfig(handlers=[Handler(log)])
+    service = Service(settings, log)
     server = uvicorn.Server(
         uvicorn.Config(
             build_app(service),
@@ -59,10 +63,14 @@ async def _serve(settings: Settings) -> None:
     )
     control = await start_control(service)
     loading = asyncio.create_task(service.load())
-    await server.serve()
-    loading.cancel()
-    if control is not None:
-        control.close()
+    try:
+        await server.serve()
+    finally:
+        loading.cancel()
+        if control is not None:
+            control.close()
+        log.write("stopped")
+        log.flush()
 
 
 def _exit_cleanly(_signal: int, _frame: FrameType | None) -> None:

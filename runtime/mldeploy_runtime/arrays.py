@@ -1,4 +1,4 @@
-"""Rows of Python values -> the graph's input tensors."""
+"""Columns of Python values -> the graph's input tensors."""
 
 from __future__ import annotations
 
@@ -7,13 +7,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from mldeploy_runtime.bundle import Manifest, Tensor
     from mldeploy_runtime.contract import Row
-
-# A number beyond float32 reaches a float32 model as infinity; numpy need not warn about it.
-np.seterr(over="ignore")
 
 Array = np.ndarray[Any, Any]
 Feed = dict[str, Array]
@@ -27,15 +24,14 @@ DTYPES: dict[str, type[Any]] = {
 }
 
 
-def feed_of(manifest: Manifest) -> Callable[[Sequence[Row]], Feed]:
-    """A function from rows, their values in the order of the manifest's inputs, to one array a tensor.
+def feed_of(manifest: Manifest) -> Callable[[list[Row]], Feed]:
+    """A function from columns, one tuple of values for each of the manifest's inputs, to one array a tensor.
 
     Each array is contiguous, of shape [rows, len(tensor.fields)]. None becomes NaN, in strings `missing_string`.
     """
     packers = [(tensor.name, _packer(tensor, manifest)) for tensor in manifest.graph.tensors]
 
-    def feed(rows: Sequence[Row]) -> Feed:
-        columns = list(zip(*rows, strict=True))
+    def feed(columns: list[Row]) -> Feed:
         return {name: pack(columns) for name, pack in packers}
 
     return feed
@@ -54,4 +50,9 @@ def _packer(tensor: Tensor, manifest: Manifest) -> Callable[[list[Row]], Array]:
             chosen = [tuple(missing if value is None else value for value in column) for column in chosen]
         return np.ascontiguousarray(np.array(chosen, dtype=dtype).T)
 
-    return pack
+    def pack_narrow(columns: list[Row]) -> Array:
+        # A number beyond float32 reaches a float32 model as infinity, without numpy's warning.
+        with np.errstate(over="ignore"):
+            return pack(columns)
+
+    return pack_narrow if dtype is np.float32 else pack

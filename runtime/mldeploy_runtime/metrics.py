@@ -1,99 +1,74 @@
-"""What is counted, cheaply while answering and dearly only when asked for."""
+"""What is counted: plain numbers while answering, made into metrics only when they are asked for."""
 
 from __future__ import annotations
 
 from bisect import bisect_left
 from collections import defaultdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from prometheus_client.metrics_core import Metric
-
-    from mldeploy_runtime.service import Service
+    from mldeploy_runtime.bundle import Manifest
+    from mldeploy_runtime.contract import Row
 
 # Seconds; fine enough to tell 1 ms from 5 ms from 100 ms.
-BUCKETS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
+SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
+PROBABILITIES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
+
+
+class Histogram:
+    """Counts by bucket: a value falls into the first whose bound it does not exceed, else into the last."""
+
+    def __init__(self, bounds: tuple[float, ...]) -> None:
+        self.bounds = bounds
+        self.counts = [0] * (len(bounds) + 1)
+        self.sum = 0.0
+
+    def observe(self, value: float) -> None:
+        self.counts[bisect_left(self.bounds, value)] += 1
+        self.sum += value
 
 
 class Metrics:
-    """Plain numbers, changed on the event loop alone: a prometheus_client counter takes a lock each time."""
+    """Numbers without locks: a prometheus_client counter takes one each time, which the hot path cannot afford."""
 
-    def __init__(self) -> None:
+    def __init__(self, manifest: Manifest) -> None:
         self.requests: defaultdict[tuple[str, int], int] = defaultdict(int)
-        self.buckets: defaultdict[str, list[int]] = defaultdict(lambda: [0] * (len(BUCKETS) + 1))
-        self.seconds: defaultdict[str, float] = defaultdict(float)
+        self.seconds: defaultdict[str, Histogram] = defaultdict(lambda: Histogram(SECONDS))
+        self.problems: defaultdict[str, int] = defaultdict(int)
         self.rows = 0
+        self.labels: defaultdict[Any, int] = defaultdict(int)
+        self.probability = Histogram(PROBABILITIES)
+        self.missing = {field.name: 0 for field in manifest.inputs if field.nullable}
+        self.unknown = {field.name: 0 for field in manifest.inputs if field.unknown == "ignore"}
+        self._nullable = [(index, field.name) for index, field in enumerate(manifest.inputs) if field.nullable]
+        self._open = [
+            (index, field.name, frozenset([*(field.categories or ()), None]).__contains__)
+            for index, field in enumerate(manifest.inputs)
+            if field.unknown == "ignore"
+        ]
+        self._has_labels = manifest.task == "classifier"
+        self._second = str(manifest.outputs.classes[1]) if manifest.outputs.classes and manifest.takes_threshold else ""
 
-    def observe(self, route: str, status: int, seconds: float) -> None:
+    def request(self, route: str, status: int, seconds: float) -> None:
         self.requests[route, status] += 1
-        self.buckets[route][bisect_left(BUCKETS, seconds)] += 1
-        self.seconds[route] += seconds
+        self.seconds[route].observe(seconds)
 
+    def columns(self, columns: list[Row]) -> None:
+        """What the fields of a run held, one tuple a field of the manifest."""
+        for index, name in self._nullable:
+            self.missing[name] += columns[index].count(None)
+        for index, name, known in self._open:
+            column = columns[index]
+            self.unknown[name] += len(column) - sum(map(known, column))
 
-def exposition(service: Service) -> tuple[bytes, bytes]:
-    """All metrics in Prometheus' text format, and its content type."""
-    # Imported when first asked for: it takes part of the time that a start may take.
-    from prometheus_client import (
-        CONTENT_TYPE_LATEST,
-        GC_COLLECTOR,
-        PLATFORM_COLLECTOR,
-        PROCESS_COLLECTOR,
-        CollectorRegistry,
-        generate_latest,
-    )
-
-    registry = CollectorRegistry()
-    for collector in (PROCESS_COLLECTOR, PLATFORM_COLLECTOR, GC_COLLECTOR):
-        registry.register(collector)
-    registry.register(_Collector(service))
-    return generate_latest(registry), CONTENT_TYPE_LATEST.encode()
-
-
-class _Collector:
-    def __init__(self, service: Service) -> None:
-        self._service = service
-
-    def collect(self) -> Iterator[Metric]:
-        from prometheus_client.metrics_core import (
-            CounterMetricFamily,
-            GaugeMetricFamily,
-            HistogramMetricFamily,
-            InfoMetricFamily,
-        )
-
-        service, metrics = self._service, self._service.metrics
-        yield InfoMetricFamily(
-            "mldeploy_model",
-            "What is served.",
-            {
-                "name": service.manifest.name,
-                "version": service.manifest.version,
-                "bundle_id": service.manifest.bundle_id,
-                "release": service.settings.release,
-            },
-        )
-        requests = CounterMetricFamily("mldeploy_requests", "Requests answered.", labels=["route", "status"])
-        for (route, status), count in metrics.requests.items():
-            requests.add_metric([route, str(status)], count)
-        yield requests
-        latency = HistogramMetricFamily(
-            "mldeploy_request_seconds", "Time from a request's head to its answer.", labels=["route"]
-        )
-        for route, counts in metrics.buckets.items():
-            latency.add_metric([route], _cumulative(counts), metrics.seconds[route])
-        yield latency
-        yield CounterMetricFamily("mldeploy_rows", "Rows answered.", metrics.rows)
-        yield GaugeMetricFamily("mldeploy_in_flight", "Predictions asked for and not yet answered.", service.in_flight)
-        yield GaugeMetricFamily("mldeploy_ready", "1 when the golden rows were answered correctly.", service.ready)
-        yield GaugeMetricFamily("mldeploy_in_rotation", "1 when the release takes traffic.", service.in_rotation)
-
-
-def _cumulative(counts: list[int]) -> list[tuple[str, float]]:
-    total = 0
-    buckets = []
-    for bound, count in zip((*BUCKETS, float("inf")), counts, strict=True):
-        total += count
-        buckets.append(("+Inf" if bound == float("inf") else str(bound), float(total)))
-    return buckets
+    def predictions(self, predictions: list[Any]) -> None:
+        """What was answered; for a classifier with two classes also how probable the second was."""
+        self.rows += len(predictions)
+        if self._has_labels:
+            for prediction in predictions:
+                self.labels[prediction.label] += 1
+        if self._second:
+            for prediction in predictions:
+                probability = prediction.probabilities[self._second]
+                if probability == probability:  # not NaN, which a sum would never get rid of
+                    self.probability.observe(probability)

@@ -14,7 +14,7 @@ from mldeploy_runtime.bundle import read_golden, read_manifest
 from mldeploy_runtime.contract import build_contract
 from mldeploy_runtime.golden import GoldenReport, compare
 from mldeploy_runtime.metrics import Metrics
-from mldeploy_runtime.predictions import Prediction, prediction_of
+from mldeploy_runtime.predictions import Prediction, prediction_of, unpack
 from mldeploy_runtime.problems import Problem
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from mldeploy_runtime.bundle import Manifest
     from mldeploy_runtime.contract import Row
+    from mldeploy_runtime.logs import Log
     from mldeploy_runtime.predictions import Raw
     from mldeploy_runtime.settings import Settings
 
@@ -42,9 +43,10 @@ class Service:
     predictions asked for, from the arrival of the head until the answer is written.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, log: Log) -> None:
         """Raises BundleError when the bundle cannot be read."""
         self.settings = settings
+        self.log = log
         self.manifest: Manifest = read_manifest(settings.bundle)
         self.golden = read_golden(settings.bundle)
         self.contract = build_contract(self.manifest, settings.max_rows)
@@ -55,10 +57,10 @@ class Service:
         self.load_seconds: float | None = None
         self.in_flight = 0
         self.requests = 0
-        self.metrics = Metrics()
+        self.metrics = Metrics(self.manifest)
+        self.batcher = Batcher(_not_loaded, settings.limits)
         self._predict = prediction_of(self.manifest)
         self._encoder = msgspec.json.Encoder()
-        self._batcher = Batcher(_not_loaded, settings.limits)
 
     @property
     def in_rotation(self) -> bool:
@@ -70,8 +72,15 @@ class Service:
         """Load the model and become ready, or keep the reason why not."""
         started = time.perf_counter()
         try:
-            run = await asyncio.to_thread(_open, self.settings, self.manifest)
-            self._batcher = Batcher(run, self.settings.limits)
+            model = await asyncio.to_thread(_open, self.settings, self.manifest)
+
+            def run(rows: Sequence[Row]) -> list[Raw]:
+                columns = list(zip(*rows, strict=True))
+                if self.ready:  # the golden rows of the start are no traffic
+                    self.metrics.columns(columns)
+                return model(columns)
+
+            self.batcher = Batcher(run, self.settings.limits)
             report = await self.check_golden()
             self.loaded_at = datetime.now(UTC).isoformat(timespec="milliseconds")
             self.load_seconds = round(time.perf_counter() - started, 3)
@@ -81,13 +90,16 @@ class Service:
             self.reason = str(failure) or type(failure).__name__
         finally:
             self.settled.set()
+            self.log.write("ready" if self.ready else "not ready", "info" if self.ready else "error", **self.status())
 
-    async def predict(self, body: bytes, request_id: str) -> bytes:
-        """Answer the body of a /predict request. Raises Problem."""
+    async def predict(self, body: bytes, request_id: str) -> tuple[bytes, int]:
+        """Answer the body of a /predict request: the answer's JSON and how many rows it holds. Raises Problem."""
         if not self.ready:
             raise Problem("not-ready", self.reason, headers=RETRY_SOON)
-        self._batcher.admit()
-        return await self._answer(body, request_id)
+        self.batcher.admit()
+        answer = await self._answer(body, request_id)
+        self.metrics.predictions(answer.predictions)
+        return self._encoder.encode(answer), len(answer.predictions)
 
     def status(self) -> dict[str, Any]:
         """What the host asks for through the control socket."""
@@ -106,35 +118,34 @@ class Service:
     async def check_golden(self) -> GoldenReport:
         """Answer the golden rows as if they had been asked for in requests, and compare."""
         rows = self.golden.instances
-        predictions = []
+        predictions: list[dict[str, Any]] = []
         for start in range(0, len(rows), self.settings.max_rows):
             body = msgspec.json.encode({"instances": rows[start : start + self.settings.max_rows]})
-            predictions += msgspec.json.decode(await self._answer(body, "golden"))["predictions"]
+            answer = self._encoder.encode(await self._answer(body, "golden"))
+            predictions += msgspec.json.decode(answer)["predictions"]
         return compare(self.golden, predictions)
 
-    async def _answer(self, body: bytes, request_id: str) -> bytes:
+    async def _answer(self, body: bytes, request_id: str) -> Predicted:
         asked = self.contract.decode(body)
         try:
-            raws = await self._batcher.submit(asked.rows)
+            raws = await self.batcher.submit(asked.rows)
             predictions = [self._predict(raw, asked.threshold) for raw in raws]
-            self.metrics.rows += len(raws)
         except Problem:
             raise
         except Exception as failure:
             raise Problem("model-failed", "The model could not answer these rows.") from failure
-        return self._encoder.encode(Predicted(self.manifest.name, self.manifest.version, request_id, predictions))
+        return Predicted(self.manifest.name, self.manifest.version, request_id, predictions)
 
 
 def _not_loaded(_: Sequence[Row]) -> list[Raw]:
     raise RuntimeError("the model is not loaded")
 
 
-def _open(settings: Settings, manifest: Manifest) -> Callable[[Sequence[Row]], list[Raw]]:
-    """Import what takes long, load the graph, and join rows -> arrays -> session -> plain numbers."""
+def _open(settings: Settings, manifest: Manifest) -> Callable[[list[Row]], list[Raw]]:
+    """Import what takes long, load the graph, and join columns -> arrays -> session -> plain numbers."""
     from mldeploy_runtime.arrays import feed_of
-    from mldeploy_runtime.predictions import unpack
     from mldeploy_runtime.session import open_session
 
     feed = feed_of(manifest)
     session = open_session(settings.bundle / "model.onnx", manifest)
-    return lambda rows: unpack(session(feed(rows)))
+    return lambda columns: unpack(session(feed(columns)))

@@ -31,6 +31,7 @@ class Settings:
     max_body_bytes: int = 16 * 1024 * 1024
     max_rows: int = 10_000
     body_seconds: float = 10.0
+    log_requests: bool = True
     limits: Limits = field(default_factory=Limits)
 
 
@@ -51,6 +52,7 @@ def read_settings(arguments: list[str] | None = None) -> Settings:
     option("max-body-bytes", int, Settings.max_body_bytes)
     option("max-rows", int, Settings.max_rows)
     option("body-seconds", float, Settings.body_seconds)
+    option("log-requests", _yes_or_no, "yes")
     option("inline-seconds", float, Limits.inline_seconds)
     option("queue-requests", int, Limits.queue_requests)
     option("queue-seconds", float, Limits.queue_seconds)
@@ -64,3 +66,9 @@ def read_settings(arguments: list[str] | None = None) -> Settings:
 
 def _path_or_none(text: str) -> Path | None:
     return Path(text) if text else None
+
+
+def _yes_or_no(text: str) -> bool:
+    if text not in ("yes", "no"):
+        raise ValueError
+    return text == "yes"

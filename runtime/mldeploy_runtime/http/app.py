@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import sys
 import time
 import traceback
 from typing import TYPE_CHECKING, Any
@@ -35,6 +34,7 @@ class _ClientGoneError(Exception):
 def build_app(service: Service) -> Application:
     """The application over `service`, for any ASGI server."""
     routes = build_routes(service)
+    log_requests = service.settings.log_requests
 
     @functools.cache
     def documentation() -> Application:
@@ -58,7 +58,18 @@ def build_app(service: Service) -> Application:
         try:
             reply = await answer(route, request, scope, receive)
             await _write(send, reply, request.id, with_body=scope["method"] != "HEAD")
-            service.metrics.observe(scope["path"] if route else "other", reply.status, time.perf_counter() - started)
+            seconds = time.perf_counter() - started
+            service.metrics.request(scope["path"] if route else "other", reply.status, seconds)
+            if log_requests and (counted or route is None):
+                service.log.write(
+                    "request",
+                    request_id=request.id,
+                    method=scope["method"],
+                    path=scope["path"],
+                    status=reply.status,
+                    rows=request.rows,
+                    ms=round(seconds * 1000, 3),
+                )
         except _ClientGoneError:
             return
         finally:
@@ -75,13 +86,20 @@ def build_app(service: Service) -> Application:
             return await route.answer(request)
         except Problem as problem:
             if problem.__cause__ is not None:
-                _report(problem.__cause__, request.id)
+                report(problem.__cause__, request.id)
+            service.metrics.problems[problem.kind] += 1
             return problem_reply(problem, request.id)
         except _ClientGoneError:
             raise
         except Exception as failure:
-            _report(failure, request.id)
+            report(failure, request.id)
+            service.metrics.problems[INTERNAL_ERROR.kind] += 1
             return problem_reply(INTERNAL_ERROR, request.id)
+
+    def report(failure: BaseException, identity: str) -> None:
+        """What failed is for the operator's eyes: the client gets the request id to name it by."""
+        error = "".join(traceback.format_exception(failure))
+        service.log.write("request failed", "error", request_id=identity, error=error)
 
     return app
 
@@ -147,9 +165,3 @@ def _wrong_method(scope: Message, route: Route) -> Problem:
 
 def _body_too_large(limit: int) -> Problem:
     return Problem("too-large", f"The body is larger than {limit:,} bytes.", headers=CLOSE)
-
-
-def _report(failure: BaseException, identity: str) -> None:
-    """What failed is for the operator's eyes: the client gets the request id to name it by."""
-    print(f"request {identity} failed", file=sys.stderr)
-    traceback.print_exception(failure)

@@ -27,11 +27,15 @@ _NUMBERS = itertools.count(1)
 
 @dataclass(slots=True)
 class Request:
-    """One request; `headers` are lower case, `body` is empty for a route that takes none."""
+    """One request; `headers` are lower case, `body` is empty for a route that takes none.
+
+    `rows` is how many rows were answered, which the route notes for the log.
+    """
 
     id: str
     headers: dict[bytes, bytes]
     body: bytes = b""
+    rows: int = 0
 
 
 @dataclass(slots=True)

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mldeploy_runtime.http.messages import Reply, Request, json_reply
-from mldeploy_runtime.metrics import exposition
 from mldeploy_runtime.problems import Problem
 
 if TYPE_CHECKING:
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class Route:
     """A path takes one method. `problems` are the statuses of what it may refuse; `counted` says that its requests
-    are work in flight, which a drain waits for; `may_be_down` that its answer may come with status 503."""
+    are work in flight, which a drain waits for, and are logged; `may_be_down` that it may answer with status 503."""
 
     method: str
     answer: Callable[[Request], Awaitable[Reply]]
@@ -34,7 +33,8 @@ def build_routes(service: Service) -> dict[str, Route]:
 
     async def predict(request: Request) -> Reply:
         _check_content(request)
-        return Reply(200, await service.predict(request.body, request.id))
+        body, request.rows = await service.predict(request.body, request.id)
+        return Reply(200, body)
 
     async def health(_: Request) -> Reply:
         return json_reply(
@@ -57,7 +57,9 @@ def build_routes(service: Service) -> dict[str, Route]:
         return json_reply({"in_rotation": service.in_rotation, "ready": service.ready}, 200 if serves else 503)
 
     async def metrics(_: Request) -> Reply:
-        return Reply(200, *exposition(service))
+        from mldeploy_runtime.exposition import CONTENT_TYPE, exposition
+
+        return Reply(200, exposition(service), CONTENT_TYPE)
 
     async def model(_: Request) -> Reply:
         return json_reply(

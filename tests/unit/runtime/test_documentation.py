@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ import pytest
 from mldeploy_runtime.http.app import build_app
 from mldeploy_runtime.http.documentation import build_documentation
 from mldeploy_runtime.http.routes import build_routes
+from mldeploy_runtime.logs import Log
 from mldeploy_runtime.service import Service
 from mldeploy_runtime.settings import Settings
 from tests.unit.runtime.bundles import mixed_bundle
@@ -68,7 +70,7 @@ def test_docs_is_one_page_that_needs_no_other_host(mixed: Server) -> None:
 )
 def test_fastapi_answers_as_the_server_does(tmp_path: Path, method: str, path: str, body: Any) -> None:
     async def ask() -> list[httpx.Response]:
-        service = Service(Settings(mixed_bundle(tmp_path)))
+        service = Service(Settings(mixed_bundle(tmp_path)), Log(os.open(os.devnull, os.O_WRONLY)))
         await service.load()
         apps = (build_app(service), build_documentation(service, build_routes(service)))
         answers = []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from functools import cache
 from pathlib import Path
 from tempfile import mkdtemp
@@ -13,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mldeploy_runtime.http.app import build_app
+from mldeploy_runtime.logs import Log
 from mldeploy_runtime.service import Service
 from mldeploy_runtime.settings import Settings
 from tests.unit.runtime.bundles import mixed_bundle, regressor_bundle
@@ -27,7 +29,7 @@ VALID = json.dumps({"instances": [{"age": 42.0, "plan": "pro", "member": True}],
 def serving(bundle: Callable[[Path], Path]) -> Callable[[bytes], tuple[int, bytes]]:
     """A function that asks the application over `bundle` in this process."""
     loop = asyncio.new_event_loop()
-    service = Service(Settings(bundle(Path(mkdtemp()))))
+    service = Service(Settings(bundle(Path(mkdtemp()))), Log(os.open(os.devnull, os.O_WRONLY)))
     loop.run_until_complete(service.load())
     app = build_app(service)
 

@@ -207,15 +207,53 @@ def test_model_shows_the_contract_and_nothing_of_the_graph(mixed: Server) -> Non
 
 def test_metrics_count_requests_by_route_and_status(tmp_path: Path) -> None:
     with started(mixed_bundle(tmp_path), tmp_path) as server:
-        predictions(server, instances=[MIXED, MIXED])
+        rows = [MIXED, MIXED | {"plan": "gold"}, {"age": None, "plan": None, "member": False}]
+        assert [row["label"] for row in predictions(server, instances=rows)] == ["yes", "yes", "yes"]
         server.client.post("/predict", json={})
         server.client.get("/wp-login.php")
-        text = server.client.get("/metrics").text
-    assert 'mldeploy_requests_total{route="/predict",status="200"} 1.0' in text
-    assert 'mldeploy_requests_total{route="/predict",status="422"} 1.0' in text
-    assert 'mldeploy_requests_total{route="other",status="404"} 1.0' in text
-    assert 'mldeploy_request_seconds_count{route="/predict"} 2.0' in text
-    assert "mldeploy_ready 1.0" in text
+        lines = server.client.get("/metrics").text.splitlines()
+    for line in (
+        f'mldeploy_model_info{{bundle_id="{bundle_id(tmp_path)}",name="mixed",release="r3",version="1.2.3"}} 1.0',
+        "mldeploy_ready 1.0",
+        'mldeploy_requests_total{route="/predict",status="200"} 1.0',
+        'mldeploy_requests_total{route="/predict",status="422"} 1.0',
+        'mldeploy_requests_total{route="other",status="404"} 1.0',
+        'mldeploy_request_seconds_count{route="/predict"} 2.0',
+        'mldeploy_problems_total{kind="invalid-input"} 1.0',
+        "mldeploy_rows_total 3.0",
+        'mldeploy_labels_total{label="yes"} 3.0',
+        "mldeploy_second_class_probability_count 3.0",
+        'mldeploy_missing_values_total{field="age"} 1.0',
+        'mldeploy_missing_values_total{field="plan"} 1.0',
+        'mldeploy_unknown_categories_total{field="plan"} 1.0',
+        "mldeploy_log_lines_dropped_total 0.0",
+    ):
+        assert line in lines
+    assert any(line.startswith("process_resident_memory_bytes ") for line in lines)
+
+
+def bundle_id(folder: Path) -> str:
+    identity: str = json.loads(next(folder.glob("*/manifest.json")).read_text())["bundle_id"]
+    return identity
+
+
+def test_each_prediction_is_one_line_of_the_log_without_its_values(tmp_path: Path) -> None:
+    with started(mixed_bundle(tmp_path), tmp_path) as server:
+        server.client.post("/predict", json={"instances": [MIXED, MIXED]}, headers={"X-Request-ID": "order-7"})
+        server.client.post("/predict", json={"instances": [MIXED | {"plan": 77031}]})
+        server.client.get("/rotation")
+        server.raw(b"no HTTP\r\n\r\n")
+        server.process.terminate()
+        output, errors = server.process.communicate(timeout=30)
+    lines = [json.loads(line) for line in output.splitlines()]
+    events = [line["event"] for line in lines]
+    assert events == ["ready", "request", "request", "Invalid HTTP request received.", "stopped"]
+    assert {name: lines[1][name] for name in ("level", "request_id", "method", "path", "status", "rows")} == {
+        "level": "info", "request_id": "order-7", "method": "POST", "path": "/predict", "status": 200, "rows": 2,
+    }  # fmt: skip
+    assert lines[2]["status"] == 422
+    assert "77031" not in output
+    assert errors == ""
 
 
 def test_rotation_follows_the_hosts_file(tmp_path: Path) -> None:

@@ -126,8 +126,8 @@ def show(run: Run) -> None:
     table.add_row("rollback, command to switch", seconds(run.rollback))
     table.add_row("requests sent during ship and rollback", str(run.tally.sent))
     table.add_row("requests lost", f"{len(run.tally.lost)}")
-    table.add_row(f"p99 at {QPS} requests a second through Caddy", f"{run.loadtest['p99_ms']:.1f} ms")
-    table.add_row("errors in the load test", str(run.loadtest["errors"]))
+    table.add_row(f"p99 at {QPS} requests a second through Caddy", f"{run.loadtest['p99_s'] * 1000:.1f} ms")
+    table.add_row("errors among its requests", f"{sum(run.loadtest['errors'].values())} of {run.loadtest['requests']}")
     console.print(table)
     if run.tally.lost:
         console.print("\n".join(run.tally.lost[:20]), markup=False)

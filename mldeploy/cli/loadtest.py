@@ -15,6 +15,8 @@ from mldeploy.errors import MldeployError, TargetMissedError
 from mldeploy.loadtest import Load, Result, Target, Tick, check_may_load, find_endpoint, run_load, summarize, write_csv
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from mldeploy.loadtest.arrivals import Arrivals
 
 UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
@@ -76,10 +78,9 @@ def loadtest(
     if csv:
         write_csv(samples, csv)
     result = summarize(load, samples, target)
+    _show(result, console.err if json else console.out)
     if json:
         console.emit_json(result.to_json())
-    else:
-        _show(result)
     _judge(result)
 
 
@@ -90,7 +91,7 @@ def _progress(load: Load, tick: Tick) -> str:
     )
 
 
-def _show(result: Result) -> None:
+def _show(result: Result, where: Console) -> None:
     p50, p95, p99, longest = (_ms(time) for time in (result.p50_s, result.p95_s, result.p99_s, result.max_s))
     errors = ", ".join(f"{count} x {kind}" for kind, count in result.errors.items()) or "none"
     lines = {
@@ -101,7 +102,7 @@ def _show(result: Result) -> None:
         "target": f"p99 {_ms(result.target.p99_s)}, errors {result.target.max_error_rate:.2%}: {result.verdict}",
     }
     for name, text in lines.items():
-        console.out.print(f"[dim]{name:9}[/] {text}", highlight=False)
+        where.print(f"[dim]{name:9}[/] {text}", highlight=False)
 
 
 def _judge(result: Result) -> None:

@@ -38,6 +38,9 @@ def package(
         list[str] | None,
         typer.Option("--metadata", metavar="KEY=VALUE", help="A note kept with the model; repeatable."),
     ] = None,
+    trust: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="A package whose code the file may bring; repeatable.")
+    ] = None,
     python: Annotated[Path | None, typer.Option(help="The Python that opens the model.  [default: this one]")] = None,
     time_limit: Annotated[float, typer.Option(help="Seconds that each step in the model's process may take.")] = (
         TIME_LIMIT_S
@@ -60,6 +63,7 @@ def package(
             tolerance=tolerance,
             into=out or config.build_dir,
             metadata=_pairs(metadata or []),
+            trust=trust or [],
             python=python,
             time_limit_s=time_limit,
             progress=console.step,

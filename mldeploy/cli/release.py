@@ -79,17 +79,17 @@ def releases(host: Host = None, app: App = None, json: Json = False) -> None:
         console.emit_json([row.to_json() for row in rows])
         return
     table = Table(title=f"{name}", title_justify="left", box=None, header_style="dim")
-    for column in ("release", "state", "version", "bundle", "shipped (UTC)", "by", "largest error"):
-        table.add_column(column)
+    for column in ("release", "state", "version", "bundle", "parity", "shipped (UTC)", "by"):
+        table.add_column(column, no_wrap=True)
     for row in rows:
         table.add_row(
             row.release,
             f"[green]{row.state}[/]" if row.state == "serving" else row.state,
             row.version,
             row.bundle_id[:8],
+            f"{row.max_error:.1e}",
             f"{row.shipped_at:%Y-%m-%d %H:%M}",
             row.by,
-            f"{row.max_error:.1e}",
         )
     console.out.print(table)
 

@@ -92,7 +92,7 @@ class Publication:
     def _publish(self, registry: str, platform: str) -> str:
         image = build_image(self.bundle, self.config.image, platform)
         self.reference = push_image(image, registry)
-        return self.reference
+        return self.reference.rpartition("@")[2][:19]
 
 
 def _operation(

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from mldeploy.model.scan import PACKAGES, STANDARD
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from mldeploy.model.rows import Rows
@@ -54,9 +56,12 @@ class Original:
     ask: Callable[..., dict[str, Any]]
     folder: Path
 
-    def open(self) -> Described:
-        """Load the file. UsageError says what is wrong with it."""
-        return Described(**self.ask(do="open", path=str(self.model.resolve())))
+    def open(self, trust: Sequence[str] = ()) -> Described:
+        """Load the file. UsageError says what is wrong with it; `trust` names code that it may bring."""
+        packages = sorted({*PACKAGES, *(name.partition(".")[0] for name in trust)})
+        return Described(
+            **self.ask(do="open", path=str(self.model.resolve()), packages=packages, names=sorted(STANDARD))
+        )
 
     def answer(self, types: list[FieldType], rows: Rows) -> Answers:
         """What the original answers to `rows`, and which of them it refuses."""

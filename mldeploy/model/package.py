@@ -21,10 +21,11 @@ from mldeploy.model.process import Child
 from mldeploy.model.profile import measure
 from mldeploy.model.report import parity_html, report_json
 from mldeploy.model.sample import read_sample
+from mldeploy.model.scan import require_trusted
 from mldeploy.model.signature import ask_what_is_refused, infer_fields
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from mldeploy.model.original import Described
 
@@ -38,14 +39,16 @@ def package_model(
     tolerance: float = TOLERANCE,
     into: Path = Path("build"),
     metadata: dict[str, Any] | None = None,
+    trust: Sequence[str] = (),
     python: Path | None = None,
     time_limit_s: float = TIME_LIMIT_S,
     progress: Callable[[str, str], None] | None = None,
 ) -> Bundle:
     """Convert the fitted model in `model`, prove the conversion, and write the bundle into `into`.
 
-    `sample` is a CSV or Parquet file of rows like those it was trained on; `python` the interpreter that
-    opens the model. `progress` is told each finished step and its detail.
+    `sample` is a CSV or Parquet file of rows like those it was trained on; `trust` names packages whose
+    code the file may bring; `python` is the interpreter that opens it. `progress` is told each finished step
+    and its detail.
 
     Raises UsageError for a file or sample that cannot be used, ParityError when no conversion answers as
     the original does, MldeployError when none exists or the model's process fails. Nothing is written then.
@@ -54,12 +57,13 @@ def package_model(
         raise UsageError(f"there is no model file {model}", remedy="Name a file that joblib.dump() wrote.")
     if model.stat().st_size == 0:
         raise UsageError(f"{model.name} is empty", remedy="Save the model again, and check that the copy is complete.")
+    require_trusted(model, trust)
     tell = progress or (lambda *_: None)
     given = read_sample(sample) if sample is not None else None
     file_name, file_version = name_and_version(model)
     with Child(model, python or Path(sys.executable), time_limit_s) as child:
         original = Original(model, child.ask, child.folder)
-        described = original.open()
+        described = original.open(trust)
         tell(f"opened {model.name}", described.estimator)
         fields, notes = infer_fields(described, given)
         fields = ask_what_is_refused(original, fields, given)

@@ -11,8 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .allowed import NotAllowed
+
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from .allowed import Allowed
 
 
 class Unusable(Exception):
@@ -35,9 +39,9 @@ class Opened:
     description: str
 
 
-def open_model(path: Path) -> Opened:
+def open_model(path: Path, allowed: Allowed) -> Opened:
     """Load `path` and check that it is one fitted classifier or regressor."""
-    model = _load(path)
+    model = _load(path, allowed)
     kind = f"{type(model).__module__}.{type(model).__qualname__}"
     if not hasattr(model, "predict"):
         raise Unusable(
@@ -91,17 +95,23 @@ def versions(model: Any) -> dict[str, Any]:
     return {"python": platform.python_version(), "packages": dict(sorted(found.items()))}
 
 
-def _load(path: Path) -> Any:
+def _load(path: Path, allowed: Allowed) -> Any:
     try:
         import joblib
     except ImportError:
         raise Unusable(
             "joblib is not installed in the model's environment", remedy=f"{sys.executable} -m pip install joblib"
         ) from None
-    with warnings.catch_warnings(record=True) as caught:
+    with allowed.enforced(), warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
             model = joblib.load(path)
+        except NotAllowed as refusal:
+            raise Unusable(
+                f"{path.name} was not opened: it would run code of its own",
+                f"loading it uses {refusal}",
+                f"If you know this code, allow it: --trust {refusal.package}",
+            ) from refusal
         except ModuleNotFoundError as failure:
             raise Unusable(
                 f"{path.name} needs the package {failure.name}",

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Callable
 
 from . import rungs
+from .allowed import Allowed
 from .answers import answer_rows, median_seconds, model_input
 from .facts import find_facts
 from .opening import Unusable, open_model, versions
@@ -33,9 +34,12 @@ class Session:
         except Unusable as problem:
             return {"unusable": problem.message, "cause": problem.cause, "remedy": problem.remedy}
 
-    def open(self, path: str) -> dict[str, Any]:
-        """Load the file; answer the task, the classes, the fields with what the fitted steps say of them."""
-        opened = open_model(Path(path))
+    def open(self, path: str, packages: list[str], names: list[str]) -> dict[str, Any]:
+        """Load the file; answer the task, the classes, the fields with what the fitted steps say of them.
+
+        Nothing is imported for it but what belongs to `packages`, or is one of `names`.
+        """
+        opened = open_model(Path(path), Allowed(frozenset(packages), frozenset(names)))
         self.model, self.task = opened.model, opened.task
         return {
             "estimator": opened.description,

@@ -16,6 +16,7 @@ from sklearn.preprocessing import StandardScaler
 from mldeploy.errors import MldeployError, UsageError
 from mldeploy.model.child.session import Session
 from mldeploy.model.process import Child
+from mldeploy.model.scan import PACKAGES, STANDARD
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,13 +26,18 @@ if TYPE_CHECKING:
 
 def opened(path: Path) -> dict[str, Any]:
     """What the child's own code answers, in this process."""
-    return Session().handle({"do": "open", "path": str(path)})
+    return Session().handle(request(path))
+
+
+def request(path: Path) -> dict[str, Any]:
+    packages = sorted({*PACKAGES, "builtins", "os", "time"})
+    return {"do": "open", "path": str(path), "packages": packages, "names": sorted({*STANDARD, "os.abort"})}
 
 
 def asked(path: Path, python: str = sys.executable, time_limit_s: float = 60) -> MldeployError:
     """How the child process fails to open a file."""
     with pytest.raises(MldeployError) as caught, Child(path, Path(python), time_limit_s) as child:
-        child.ask(do="open", path=str(path))
+        child.ask(**request(path))
     return caught.value
 
 

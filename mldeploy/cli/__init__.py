@@ -1,4 +1,7 @@
-"""The commands: parse, call one function, render. No decisions live here."""
+"""The commands: parse, call one function, render. No decisions live here.
+
+Each command imports its verb when it runs: a verb takes heavy libraries along, for which no other command should wait.
+"""
 
 from __future__ import annotations
 

@@ -12,11 +12,11 @@ from mldeploy import console
 from mldeploy.bundle import newest_bundle, read_bundle
 from mldeploy.config import load_config
 from mldeploy.errors import MldeployError, TargetMissedError
-from mldeploy.loadtest import Load, Result, Target, Tick, check_may_load, find_endpoint, run_load, summarize, write_csv
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from mldeploy.loadtest import Load, Result, Tick
     from mldeploy.loadtest.arrivals import Arrivals
 
 UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
@@ -63,6 +63,8 @@ def loadtest(
     A request's latency counts from when it was due, so an endpoint that stalls is charged for everything
     that had to wait. Exit code 4 when the target is missed, 1 when the run does not count.
     """
+    from mldeploy.loadtest import Load, Target, check_may_load, find_endpoint, run_load, summarize, write_csv
+
     config = load_config()
     endpoint = find_endpoint(config, host, url)
     check_may_load(endpoint, config, owned=owned)

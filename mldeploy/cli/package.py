@@ -49,7 +49,6 @@ def package(
     no_image: Annotated[bool, typer.Option("--no-image", help="Stop at the bundle.")] = False,
 ) -> None:
     """Convert a fitted model to ONNX, prove that it answers as the original does, bundle it, and build its image."""
-    # They take pandas and onnxruntime along, which the other commands do without.
     from mldeploy.model.ladder import ParityError
     from mldeploy.model.package import package_model
 

@@ -12,11 +12,6 @@ from mldeploy import console
 from mldeploy.bundle import newest_bundle, read_bundle
 from mldeploy.config import Config, load_config
 from mldeploy.errors import UsageError
-from mldeploy.host.ssh import connect
-from mldeploy.release.releases import list_releases
-from mldeploy.release.rollback import rollback as roll_back
-from mldeploy.release.ship import plan_ship
-from mldeploy.release.ship import ship as ship_bundle
 
 if TYPE_CHECKING:
     from mldeploy.plan import Done
@@ -41,6 +36,9 @@ def ship(
     json: Json = False,
 ) -> None:
     """Ship a bundle to a host and switch its traffic to it, without one lost request."""
+    from mldeploy.release.ship import plan_ship
+    from mldeploy.release.ship import ship as ship_bundle
+
     config = load_config()
     host = choose_host(host, config)
     chosen = read_bundle(bundle or newest_bundle(config.build_dir))
@@ -63,6 +61,8 @@ def rollback(
     json: Json = False,
 ) -> None:
     """Let the release that served before serve again, with its own settings."""
+    from mldeploy.release.rollback import rollback as roll_back
+
     config = load_config()
     host = choose_host(host, config)
     show(roll_back(release, host, config, app=app, watch_seconds=watch, report=report), json=json)
@@ -70,6 +70,9 @@ def rollback(
 
 def releases(host: Host = None, app: App = None, json: Json = False) -> None:
     """List an app's releases, from the ledger on the host."""
+    from mldeploy.host.ssh import connect
+    from mldeploy.release.releases import list_releases
+
     config = load_config()
     with connect(choose_host(host, config), config) as ssh:
         name, rows, torn = list_releases(ssh, app or config.app.name)
@@ -118,7 +121,7 @@ def show(outcome: Outcome, *, json: bool) -> None:
     before = f" in place of {outcome.previous}" if outcome.previous else ""
     console.step(
         f"{outcome.app} {outcome.version} ({outcome.release}) serves on {outcome.host}{before}",
-        f"{outcome.seconds_to_switch:.1f} s from the command to the switch",
+        f"{outcome.seconds_to_switch:.1f} s to the switch",
     )
     if json:
         console.emit_json(outcome.to_json())

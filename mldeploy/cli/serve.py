@@ -15,7 +15,6 @@ from mldeploy import console
 from mldeploy.bundle import newest_bundle, read_bundle
 from mldeploy.config import load_config
 from mldeploy.errors import MldeployError
-from mldeploy.image.serve import base_url, serving
 
 if TYPE_CHECKING:
     from mldeploy.bundle import Bundle
@@ -27,6 +26,8 @@ def serve(
     host: Annotated[str, typer.Option(help="At which address; 0.0.0.0 lets others in.")] = "127.0.0.1",
 ) -> None:
     """Serve a bundle on this machine exactly as the image would, until Ctrl-C."""
+    from mldeploy.image.serve import base_url, serving
+
     config = load_config()
     chosen = read_bundle(bundle or newest_bundle(config.build_dir))
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))

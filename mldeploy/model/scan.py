@@ -170,10 +170,10 @@ class _StandIn:
         return self is other
 
 
-class _Machine(pickle._Unpickler):  # type: ignore[name-defined, misc]
+class _Machine(pickle._Unpickler):
     """Python's own unpickler, whose imports give stand-ins and note their names."""
 
-    dispatch = pickle._Unpickler.dispatch.copy()  # type: ignore[attr-defined]
+    dispatch = pickle._Unpickler.dispatch.copy()
 
     def __init__(self, stream: IO[bytes]) -> None:
         super().__init__(stream)
@@ -187,12 +187,12 @@ class _Machine(pickle._Unpickler):  # type: ignore[name-defined, misc]
         return type(name, (_StandIn,), {"name": full, "calls": self.called})
 
     def load_build(self) -> None:
-        super().load_build()
-        top = self.stack[-1]
+        super().load_build()  # type: ignore[misc]
+        top = self.stack[-1]  # type: ignore[attr-defined]
         if isinstance(top, _StandIn) and top.name.endswith("numpy_pickle.NumpyArrayWrapper"):
             self._skip_array(top.state)
 
-    dispatch[pickle.BUILD[0]] = load_build
+    dispatch[pickle.BUILD[0]] = load_build  # type: ignore[assignment]
 
     def _skip_array(self, state: dict[str, Any]) -> None:
         """Step over the bytes that joblib wrote behind the wrapper of an array."""

@@ -95,6 +95,15 @@ def first_serves(site: Site) -> Site:
     return site
 
 
+def test_the_first_release_has_nothing_to_roll_back_to(site: Site) -> None:
+    before = site.releases()
+    ended = mldeploy(site.folder, "rollback")
+    assert ended.exit_code == 2
+    assert "nothing to roll back to" in ended.stderr
+    assert "r1 is the first that served" in ended.stderr
+    assert site.releases() == before
+
+
 def test_a_shipped_release_answers_as_the_original_model_did(first_serves: Site) -> None:
     golden = read_bundle(first_serves.bundles[FIRST]).golden
     answer = httpx.post(f"{first_serves.url}/predict", json={"instances": golden.instances}).raise_for_status().json()

@@ -60,7 +60,6 @@ class Service:
         self.metrics = Metrics(self.manifest)
         self.batcher = Batcher(_not_loaded, settings.limits)
         self._predict = prediction_of(self.manifest)
-        self._encoder = msgspec.json.Encoder()
 
     @property
     def in_rotation(self) -> bool:
@@ -92,14 +91,23 @@ class Service:
             self.settled.set()
             self.log.write("ready" if self.ready else "not ready", "info" if self.ready else "error", **self.status())
 
-    async def predict(self, body: bytes, request_id: str) -> tuple[bytes, int]:
-        """Answer the body of a /predict request: the answer's JSON and how many rows it holds. Raises Problem."""
+    def admit(self) -> None:
+        """Raises Problem when no prediction can be taken on: `not-ready` or `overloaded`."""
         if not self.ready:
             raise Problem("not-ready", self.reason, headers=RETRY_SOON)
         self.batcher.admit()
-        answer = await self._answer(body, request_id)
-        self.metrics.predictions(answer.predictions)
-        return self._encoder.encode(answer), len(answer.predictions)
+
+    async def predict(self, body: bytes, request_id: str) -> Predicted:
+        """Answer the body of a /predict request. Raises Problem."""
+        asked = self.contract.decode(body)
+        try:
+            raws = await self.batcher.submit(asked.rows)
+            predictions = [self._predict(raw, asked.threshold) for raw in raws]
+        except Problem:
+            raise
+        except Exception as failure:
+            raise Problem("model-failed", "The model could not answer these rows.") from failure
+        return Predicted(self.manifest.name, self.manifest.version, request_id, predictions)
 
     def status(self) -> dict[str, Any]:
         """What the host asks for through the control socket."""
@@ -121,20 +129,9 @@ class Service:
         predictions: list[dict[str, Any]] = []
         for start in range(0, len(rows), self.settings.max_rows):
             body = msgspec.json.encode({"instances": rows[start : start + self.settings.max_rows]})
-            answer = self._encoder.encode(await self._answer(body, "golden"))
+            answer = msgspec.json.encode(await self.predict(body, "golden"))
             predictions += msgspec.json.decode(answer)["predictions"]
         return compare(self.golden, predictions)
-
-    async def _answer(self, body: bytes, request_id: str) -> Predicted:
-        asked = self.contract.decode(body)
-        try:
-            raws = await self.batcher.submit(asked.rows)
-            predictions = [self._predict(raw, asked.threshold) for raw in raws]
-        except Problem:
-            raise
-        except Exception as failure:
-            raise Problem("model-failed", "The model could not answer these rows.") from failure
-        return Predicted(self.manifest.name, self.manifest.version, request_id, predictions)
 
 
 def _not_loaded(_: Sequence[Row]) -> list[Raw]:

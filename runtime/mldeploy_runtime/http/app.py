@@ -61,15 +61,8 @@ def build_app(service: Service) -> Application:
             seconds = time.perf_counter() - started
             service.metrics.request(scope["path"] if route else "other", reply.status, seconds)
             if log_requests and (counted or route is None):
-                service.log.write(
-                    "request",
-                    request_id=request.id,
-                    method=scope["method"],
-                    path=scope["path"],
-                    status=reply.status,
-                    rows=request.rows,
-                    ms=round(seconds * 1000, 3),
-                )
+                ms = round(seconds * 1000, 3)
+                service.log.request(request.id, scope["method"], scope["path"], reply.status, request.rows, ms)
         except _ClientGoneError:
             return
         finally:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from mldeploy_runtime.http.messages import Reply, Request, json_reply
 from mldeploy_runtime.problems import Problem
 
@@ -30,11 +32,15 @@ class Route:
 def build_routes(service: Service) -> dict[str, Route]:
     """The routes by their path."""
     manifest, settings = service.manifest, service.settings
+    encode = msgspec.json.Encoder().encode
 
     async def predict(request: Request) -> Reply:
         _check_content(request)
-        body, request.rows = await service.predict(request.body, request.id)
-        return Reply(200, body)
+        service.admit()
+        answer = await service.predict(request.body, request.id)
+        request.rows = len(answer.predictions)
+        service.metrics.predictions(answer.predictions)
+        return Reply(200, encode(answer))
 
     async def health(_: Request) -> Reply:
         return json_reply(

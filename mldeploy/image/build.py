@@ -13,7 +13,7 @@ from docker.errors import ImageNotFound
 from mldeploy import __version__
 from mldeploy.image.archive import Composition, compose, write_archive
 from mldeploy.image.base import find_base
-from mldeploy.image.engine import connect, explained
+from mldeploy.image.engine import connect, explained, native_platform
 from mldeploy.image.prove import prove_golden_rows
 from mldeploy.image.runtime import PREFIX, USER, Runtime, build_runtime
 from mldeploy.image.source import runtime_source
@@ -129,7 +129,7 @@ def _present(engine: DockerClient, bundle: Bundle, image: Composition, platform:
 def _build(engine: DockerClient, bundle: Bundle, image: Composition, platform: str) -> Image:
     image_id = _load(engine, image)
     rows = None
-    if platform == _native_platform(engine):
+    if platform == native_platform(engine):
         try:
             rows = prove_golden_rows(engine, image_id)
         except BaseException:
@@ -144,11 +144,6 @@ def _load(engine: DockerClient, image: Composition) -> str:
         write_archive(image, file)
         file.seek(0)
         return str(engine.images.load(file)[0].id)
-
-
-def _native_platform(engine: DockerClient) -> str:
-    version = engine.version()
-    return f"{version['Os']}/{version['Arch']}"
 
 
 def _describe(

@@ -39,6 +39,12 @@ def connect(timeout_s: int = LONG_S) -> DockerClient:
     return client
 
 
+def native_platform(engine: DockerClient) -> str:
+    """What the Engine runs without emulation, such as linux/amd64."""
+    version = engine.version()
+    return f"{version['Os']}/{version['Arch']}"
+
+
 def _environment() -> dict[str, str]:
     """The variables that name the Engine. The library knows no contexts, which Docker Desktop and others rely on."""
     context = ContextAPI.get_current_context()

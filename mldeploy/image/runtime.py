@@ -15,7 +15,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mldeploy.image.base import Base, python_version, read_base
+from mldeploy.image.base import Base, find_base, python_version, read_base
+from mldeploy.image.bytecode import compiled
+from mldeploy.image.engine import native_platform
+from mldeploy.image.prune import keep_of_packages, keep_of_system
 from mldeploy.image.tree import FOLDER, Layer, Node, Tree, file_node, tree_of_folder, write_layer
 from mldeploy.image.wheels import install_wheels
 
@@ -64,16 +67,15 @@ def cache_folder() -> Path:
 
 
 def _write(engine: DockerClient, base: Base, source: RuntimeSource, into: Path) -> None:
-    system = read_base(engine, base)
-    packages = into / "packages"
-    install_wheels(source.lock, base.platform, python_version(system), packages)
-    trees = {
-        "system.tar": with_user(system),
-        "packages.tar": tree_of_folder(packages, PREFIX),
-        "runtime.tar": runtime_tree(source),
-    }
-    layers = [write_layer(tree, into / name) for name, tree in trees.items()]
-    shutil.rmtree(packages)
+    whole = read_base(engine, base)
+    folder = into / "packages"
+    install_wheels(source.lock, base.platform, python_version(whole), folder)
+    packages = keep_of_packages(tree_of_folder(folder, PREFIX), PREFIX)
+    system = with_user(keep_of_system(whole, packages))
+    native = find_base(engine, base.name, native_platform(engine))
+    trees = compiled(engine, native, {"system": system, "packages": packages, "server": server_tree(source)})
+    layers = [write_layer(tree, into / f"{name}.tar") for name, tree in trees.items()]
+    shutil.rmtree(folder)
     described = [asdict(layer) | {"path": layer.path.name} for layer in layers]
     (into / "runtime.json").write_text(json.dumps(described, indent=2) + "\n", encoding="utf-8")
 
@@ -88,7 +90,7 @@ def with_user(system: Tree) -> Tree:
     return tree | {"run": FOLDER, "tmp": Node("folder", 0o1777), "run/mldeploy": Node("folder", 0o755)}
 
 
-def runtime_tree(source: RuntimeSource) -> Tree:
+def server_tree(source: RuntimeSource) -> Tree:
     """The server's own package, as it lies in the image."""
     return {f"{PREFIX}/{path.relative_to(source.folder).as_posix()}": file_node(path) for path in source.files()}
 

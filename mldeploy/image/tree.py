@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, BinaryIO, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
 MAX_LINKS = 40
 
@@ -26,6 +26,11 @@ class Node:
 
     def read(self) -> bytes:
         return self.content.read_bytes() if isinstance(self.content, Path) else self.content
+
+    def start(self) -> bytes:
+        """The first few bytes, by which a file's format is known."""
+        with self.open() as content:
+            return content.read(16)
 
     def open(self) -> BinaryIO:
         return self.content.open("rb") if isinstance(self.content, Path) else io.BytesIO(self.content)
@@ -81,29 +86,27 @@ def with_parents(tree: Mapping[str, Node]) -> Tree:
     return parents | dict(tree)
 
 
-def resolve(tree: Mapping[str, Node], path: str) -> str | None:
-    """The name of the entry that `path` leads to through links in any of its parts; None if there is none."""
+def trail(tree: Mapping[str, Node], path: str) -> list[str]:
+    """The links that `path` leads through, in any of its parts, and the entry at its end; empty if it leads nowhere."""
     parts = list(reversed(PurePosixPath(path.lstrip("/")).parts))
-    found = PurePosixPath()
-    links = 0
-    while parts:
+    here = PurePosixPath()
+    links: list[str] = []
+    while parts and len(links) <= MAX_LINKS:
         part = parts.pop()
         if part == "..":
-            found = found.parent
+            here = here.parent
             continue
-        here = tree.get(str(found / part))
-        if here is None:
-            return None
-        if here.kind != "link":
-            found /= part
+        node = tree.get(str(here / part))
+        if node is None:
+            return []
+        if node.kind != "link":
+            here /= part
             continue
-        links += 1
-        if links > MAX_LINKS:
-            return None
-        if here.target.startswith("/"):
-            found = PurePosixPath()
-        parts.extend(reversed(PurePosixPath(here.target.lstrip("/")).parts))
-    return str(found)
+        links.append(str(here / part))
+        if node.target.startswith("/"):
+            here = PurePosixPath()
+        parts += reversed(PurePosixPath(node.target.lstrip("/")).parts)
+    return [] if parts else [*links, str(here)]
 
 
 @dataclass(frozen=True)
@@ -116,13 +119,19 @@ class Layer:
 
 
 def write_layer(tree: Mapping[str, Node], path: Path) -> Layer:
-    """Write `tree` as a layer: entries sorted, owned by root, at time zero."""
-    with path.open("wb") as file, tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT) as archive:
-        for name, node in sorted(with_parents(tree).items()):
-            _add(archive, name, node)
+    """Write `tree` as a layer to `path`."""
+    with path.open("wb") as file:
+        write_tar(tree, file)
     with path.open("rb") as written:
         digest = hashlib.file_digest(written, "sha256").hexdigest()
     return Layer(path, f"sha256:{digest}", path.stat().st_size)
+
+
+def write_tar(tree: Mapping[str, Node], file: BinaryIO) -> None:
+    """Write `tree` as a tar archive: entries sorted, owned by root, at time zero."""
+    with tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT) as archive:
+        for name, node in sorted(with_parents(tree).items()):
+            _add(archive, name, node)
 
 
 def _add(archive: tarfile.TarFile, name: str, node: Node) -> None:
@@ -136,8 +145,3 @@ def _add(archive: tarfile.TarFile, name: str, node: Node) -> None:
     entry.type = tarfile.DIRTYPE if node.kind == "folder" else tarfile.SYMTYPE
     entry.linkname = node.target
     archive.addfile(entry)
-
-
-def files(tree: Mapping[str, Node]) -> Iterator[tuple[str, Node]]:
-    """The entries that hold bytes."""
-    return ((name, node) for name, node in tree.items() if node.kind == "file")

@@ -1,7 +1,4 @@
-"""Write the JSON Schemas of the contracts, from the modules that read and write them.
-
-    python docs/generate.py
-"""
+"""Write the JSON Schemas of the contracts, from the modules that read and write them: `python docs/generate.py`."""
 
 from __future__ import annotations
 

@@ -81,9 +81,10 @@ def releases(host: Host = None, app: App = None, json: Json = False) -> None:
     if json:
         console.emit_json([row.to_json() for row in rows])
         return
-    table = Table(title=f"{name}", title_justify="left", box=None, header_style="dim")
-    for column in ("release", "state", "version", "bundle", "parity", "shipped (UTC)", "by"):
+    table = Table(title=f"{name}", title_justify="left", box=None, pad_edge=False, header_style="dim")
+    for column in ("release", "state", "version", "bundle", "parity", "shipped (UTC)"):
         table.add_column(column, no_wrap=True)
+    table.add_column("by", overflow="fold")
     for row in rows:
         table.add_row(
             row.release,

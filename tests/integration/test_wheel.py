@@ -17,10 +17,21 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with nothing but what the wheel installs; its dependencies are this environment's."""
     folder = tmp_path_factory.mktemp("wheel")
     uv = find_uv_bin()
-    subprocess.run([uv, "build", "--quiet", "--wheel", "--out-dir", folder / "dist", CHECKOUT], check=True)
+    subprocess.run([uv, "build", "--quiet", "--wheel", "--out-dir", str(folder / "dist"), str(CHECKOUT)], check=True)
     wheel = next((folder / "dist").glob("*.whl"))
     into = folder / "site-packages"
-    install = [uv, "pip", "install", "--quiet", "--no-deps", "--python", sys.executable, "--target", into, wheel]
+    install = [
+        uv,
+        "pip",
+        "install",
+        "--quiet",
+        "--no-deps",
+        "--python",
+        sys.executable,
+        "--target",
+        str(into),
+        str(wheel),
+    ]
     subprocess.run(install, check=True)
     return into
 

@@ -32,13 +32,10 @@ def feed_of(manifest: Manifest) -> Callable[[list[Row]], Feed]:
     Each array is contiguous, of shape [rows, len(tensor.fields)]. None becomes NaN, in strings `missing_string`.
     """
     tensors = manifest.graph.tensors
-    # Most graphs take one tensor a field: numbers of one dtype then become arrays together, which costs a fraction.
-    singles = {
-        dtype: [tensor for tensor in tensors if tensor.dtype == dtype and len(tensor.fields) == 1]
-        for dtype in ("float32", "float64", "int64", "bool")
-    }
-    fillers = [_fill_together(group, manifest) for group in singles.values() if group]
-    fillers += [_fill(tensor, manifest) for tensor in tensors if tensor not in singles.get(tensor.dtype, ())]
+    # Most graphs take one tensor a field: those of one dtype become arrays together, which costs a fraction.
+    groups = [[tensor for tensor in tensors if tensor.dtype == dtype and len(tensor.fields) == 1] for dtype in DTYPES]
+    fillers = [_fill_together(group, manifest) for group in groups if group]
+    fillers += [_fill(tensor, manifest) for tensor in tensors if len(tensor.fields) > 1]
 
     def feed(columns: list[Row]) -> Feed:
         arrays: Feed = {}
@@ -54,34 +51,37 @@ def feed_of(manifest: Manifest) -> Callable[[list[Row]], Feed]:
 def _fill_together(tensors: list[Tensor], manifest: Manifest) -> Fill:
     """Tensors of one dtype and one field each: rows of one array."""
     names = [tensor.name for tensor in tensors]
-    picked = _positions(manifest, [tensor.fields[0] for tensor in tensors])
-    dtype = DTYPES[tensors[0].dtype]
+    pick = _picker(manifest, tensors[0].dtype, [tensor.fields[0] for tensor in tensors])
 
     def fill(arrays: Feed, columns: list[Row]) -> None:
-        together = np.array([columns[index] for index in picked], dtype=dtype)
-        arrays.update(zip(names, together[:, :, None], strict=True))
+        arrays.update(zip(names, pick(columns)[:, :, None], strict=True))
 
     return fill
 
 
 def _fill(tensor: Tensor, manifest: Manifest) -> Fill:
-    """A tensor of several fields, or of strings."""
-    picked = _positions(manifest, tensor.fields)
-    dtype = DTYPES[tensor.dtype]
-    missing = manifest.graph.missing_string
-
-    def with_text(column: Row) -> Row:
-        return tuple(missing if value is None else value for value in column) if None in column else column
+    """A tensor of several fields."""
+    pick = _picker(manifest, tensor.dtype, tensor.fields)
 
     def fill(arrays: Feed, columns: list[Row]) -> None:
-        chosen = [columns[index] for index in picked]
-        if dtype is object:
-            chosen = [with_text(column) for column in chosen]
-        arrays[tensor.name] = np.ascontiguousarray(np.array(chosen, dtype=dtype).T)
+        arrays[tensor.name] = np.ascontiguousarray(pick(columns).T)
 
     return fill
 
 
-def _positions(manifest: Manifest, names: Iterable[str]) -> list[int]:
+def _picker(manifest: Manifest, dtype: str, names: Iterable[str]) -> Callable[[list[Row]], Array]:
+    """A function from all columns to an array of these fields' values, of shape [fields, rows]."""
     index = {field.name: position for position, field in enumerate(manifest.inputs)}
-    return [index[name] for name in names]
+    picked = [index[name] for name in names]
+    missing = manifest.graph.missing_string
+
+    def numbers(columns: list[Row]) -> Array:
+        return np.array([columns[index] for index in picked], dtype=DTYPES[dtype])
+
+    def texts(columns: list[Row]) -> Array:
+        return np.array([filled(columns[index]) for index in picked], dtype=object)
+
+    def filled(column: Row) -> Row:
+        return tuple(missing if text is None else text for text in column) if None in column else column
+
+    return texts if dtype == "string" else numbers

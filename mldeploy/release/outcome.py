@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -14,7 +14,10 @@ SWITCHED = "ledger: switched"
 
 @dataclass(frozen=True)
 class Outcome:
-    """`seconds_to_switch` runs from the person's command to the ledger's `switched`; `steps` is the time line."""
+    """`seconds_to_switch` runs from the person's command to the ledger's `switched`.
+
+    `steps` is the time line: each step's `ended` counts from the command as well.
+    """
 
     host: str
     app: str
@@ -31,7 +34,7 @@ class Outcome:
 
 
 def outcome_of(op: Operation, steps: list[Done], warnings: list[str]) -> Outcome:
-    switched = next(step.ended for step in steps if step.says == SWITCHED)
+    steps = [replace(step, seconds=round(step.seconds, 3), ended=round(step.ended - op.begun, 3)) for step in steps]
     return Outcome(
         host=op.executor.name,
         app=op.folder.app,
@@ -39,7 +42,7 @@ def outcome_of(op: Operation, steps: list[Done], warnings: list[str]) -> Outcome
         release=op.release,
         version=op.record.version,
         previous=op.previous,
-        seconds_to_switch=round(switched - op.begun, 3),
+        seconds_to_switch=next(step.ended for step in steps if step.says == SWITCHED),
         steps=steps,
         warnings=warnings,
     )

@@ -64,6 +64,23 @@ def execute(steps: Sequence[Step], report: Report) -> list[Done]:
     return done
 
 
+def complete(steps: Sequence[Step], report: Report) -> tuple[list[Done], list[str]]:
+    """Carry out steps from which there is no way back, deaf to Ctrl-C; the first that fails is the last.
+
+    Returns what was done, and what failed in words: what came before stands, so it is no error.
+    """
+    done: list[Done] = []
+    with _uninterrupted():
+        for step in steps:
+            start = time.monotonic()
+            try:
+                done.append(_done(step.says, step.do(), start))
+            except MldeployError as failure:
+                return done, [f"“{step.says}” failed: {failure.message}: {failure.cause}"]
+            report(done[-1])
+    return done, []
+
+
 def _undo(begun: Sequence[Step], failure: BaseException, report: Report) -> None:
     for step in reversed(begun):
         if step.undo is None:
@@ -87,7 +104,7 @@ def _done(says: str, detail: str | None, start: float) -> Done:
 
 @contextmanager
 def _uninterrupted() -> Iterator[None]:
-    """A second Ctrl-C must not stop the undoing half way."""
+    """Ctrl-C must stop neither undoing nor completing half way."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mldeploy.plan import Done
-    from mldeploy.release.switch import Operation
+    from mldeploy.release.operation import Operation
 
 SWITCHED = "ledger: switched"
 

@@ -6,9 +6,10 @@ import time
 from typing import TYPE_CHECKING
 
 from mldeploy.plan import Done
+from mldeploy.release.operation import Operation, record_event
 from mldeploy.release.start import remove, stop
 from mldeploy.release.state import read_state
-from mldeploy.release.switch import Operation, enter, leave_and_drain, record_event, retire
+from mldeploy.release.switch import enter, leave_and_drain, retire
 
 if TYPE_CHECKING:
     from ipaddress import IPv4Network

@@ -9,14 +9,15 @@ from mldeploy.errors import UsageError
 from mldeploy.host.facts import gather
 from mldeploy.host.setup import caddy_address, network_of
 from mldeploy.host.ssh import connect
-from mldeploy.plan import Report, Step, execute
+from mldeploy.plan import Report, Step, complete, execute
 from mldeploy.release.lock import hold
+from mldeploy.release.operation import Operation
 from mldeploy.release.outcome import Outcome, outcome_of
 from mldeploy.release.reconcile import read_settled_state
 from mldeploy.release.settings import read_settings
 from mldeploy.release.start import pull, start_kept, start_new, stop
 from mldeploy.release.state import apps_on
-from mldeploy.release.switch import Operation, switch_steps
+from mldeploy.release.switch import finish_steps, switch_steps
 
 if TYPE_CHECKING:
     from mldeploy.config import Config
@@ -52,8 +53,9 @@ def rollback(
                 watch_seconds=watch_seconds,
                 begun=begun,
             )
-            done = execute(switch_steps(op, state, [_start_step(op, state)]), report)
-    return outcome_of(op, done, [])
+            switched = execute(switch_steps(op, [_start_step(op, state)]), report)
+            finished, complaints = complete(finish_steps(op, state), report)
+    return outcome_of(op, [*switched, *finished], complaints)
 
 
 def choose_app(executor: Executor, wanted: str | None) -> str:

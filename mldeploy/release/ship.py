@@ -14,9 +14,10 @@ from mldeploy.host.setup import caddy_address, network_of, setup_steps
 from mldeploy.host.ssh import connect
 from mldeploy.image import build_image, push_image
 from mldeploy.image.build import git_commit
-from mldeploy.plan import Report, Step, execute
+from mldeploy.plan import Report, Step, complete, execute
 from mldeploy.release.ledger import ReleaseRecord
 from mldeploy.release.lock import hold
+from mldeploy.release.operation import Operation
 from mldeploy.release.outcome import Outcome, outcome_of
 from mldeploy.release.preflight import clock_warning, require_room
 from mldeploy.release.reconcile import read_settled_state
@@ -24,7 +25,7 @@ from mldeploy.release.retention import clean
 from mldeploy.release.settings import Settings, settings_for, write_settings
 from mldeploy.release.start import pull, remove, start_new
 from mldeploy.release.state import AppState, read_state, slots_json
-from mldeploy.release.switch import Operation, switch_steps
+from mldeploy.release.switch import finish_steps, switch_steps
 
 if TYPE_CHECKING:
     from mldeploy.bundle import Bundle
@@ -52,8 +53,9 @@ def ship(bundle: Bundle, host: str, config: Config, *, watch_seconds: float, rep
             state = read_settled_state(executor, app, network_of(facts), report)
             op = _operation(executor, state, facts, publication, watch_seconds, begun)
             switched = execute(_steps(op, state, settings_for(config.app, publication.reference)), report)
-            complaints = clean(executor, read_state(executor, app, network_of(facts)))
-    return outcome_of(op, [*published, *prepared, *switched], [*complaints, *clock_warning(host, facts)])
+            finished, complaints = complete(finish_steps(op, state), report)
+            complaints += clean(executor, read_state(executor, app, network_of(facts)))
+    return outcome_of(op, [*published, *prepared, *switched, *finished], [*complaints, *clock_warning(host, facts)])
 
 
 def plan_ship(bundle: Bundle, host: str, config: Config, *, watch_seconds: float) -> list[Step]:
@@ -65,7 +67,7 @@ def plan_ship(bundle: Bundle, host: str, config: Config, *, watch_seconds: float
         state = read_state(ssh, config.app.name or bundle.manifest.name, network_of(facts))
         op = _operation(ssh, state, facts, publication, watch_seconds, time.monotonic())
         steps = _steps(op, state, settings_for(config.app, publication.reference))
-        return [*publication.steps(), *setup_steps(ssh, facts), *steps]
+        return [*publication.steps(), *setup_steps(ssh, facts), *steps, *finish_steps(op, state)]
 
 
 @dataclass
@@ -139,7 +141,7 @@ def _steps(op: Operation, state: AppState, settings: Settings) -> list[Step]:
             lambda _: remove(op.executor, op.container),
         ),
     ]
-    return [_prepare_app(op, state), *switch_steps(op, state, steps)]
+    return [_prepare_app(op, state), *switch_steps(op, steps)]
 
 
 def _prepare_app(op: Operation, state: AppState) -> Step:

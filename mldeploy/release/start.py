@@ -10,8 +10,8 @@ from mldeploy.host.executor import CommandError
 
 if TYPE_CHECKING:
     from mldeploy.host.executor import Executor
+    from mldeploy.release.operation import Operation
     from mldeploy.release.settings import Settings
-    from mldeploy.release.switch import Operation
 
 PULL_SECONDS = 600
 STOP_SECONDS = 60

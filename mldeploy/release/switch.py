@@ -9,19 +9,15 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from mldeploy.errors import MldeployError
 from mldeploy.host.commands import caddy, docker, files
 from mldeploy.plan import Step
-from mldeploy.release.ledger import Action, Event, ReleaseRecord, write_event
-from mldeploy.release.lock import whoami
+from mldeploy.release.operation import Operation, record_event
 from mldeploy.release.start import stop
 
 if TYPE_CHECKING:
-    from mldeploy.host.executor import Executor
-    from mldeploy.host.layout import AppFolder
     from mldeploy.release.state import AppState
 
 READY_SECONDS = 60
@@ -34,31 +30,8 @@ WATCH_POLL_SECONDS = 1.0
 SETTLE_SECONDS = (caddy.HEALTH_INTERVAL_MS + caddy.HEALTH_TIMEOUT_MS) / 1000
 
 
-@dataclass(frozen=True)
-class Operation:
-    """One ship or rollback on a host: `release` is to serve in place of `previous`.
-
-    `begun` is the time.monotonic() at which the person's command began.
-    """
-
-    executor: Executor
-    folder: AppFolder
-    number: int
-    action: Action
-    release: str
-    previous: str | None
-    record: ReleaseRecord
-    caddy_address: str
-    watch_seconds: float
-    begun: float
-
-    @property
-    def container(self) -> str:
-        return self.folder.container(self.release)
-
-
-def switch_steps(op: Operation, state: AppState, start: list[Step]) -> list[Step]:
-    """From the ledger's `started` to its `finished`; `start` brings the release up in the free slot."""
+def switch_steps(op: Operation, start: list[Step]) -> list[Step]:
+    """From the ledger's `started` to the end of the watch; `start` brings the release up in the free slot."""
     old = op.previous
     steps = [
         Step("ledger: started", lambda: record_event(op, "started"), lambda failure: _record_failure(op, failure)),
@@ -71,32 +44,21 @@ def switch_steps(op: Operation, state: AppState, start: list[Step]) -> list[Step
         steps.append(
             Step(f"{old} out of rotation, kept warm", lambda: leave(op, old), lambda _: enter(op, old)),
         )
-    steps += [
+    return [
+        *steps,
         Step(f"see {op.release} answer through Caddy", lambda: _see(op)),
         Step("ledger: switched", lambda: record_event(op, "switched")),
         Step(f"watch {op.release} for {op.watch_seconds:g} s", lambda: _watch(op)),
     ]
-    if old is not None and state.container_of(old) is not None:
-        steps.append(Step(f"drain and stop {old}, keep its container", lambda: retire(op, old)))
-    return [*steps, Step("ledger: finished", lambda: record_event(op, "finished"))]
 
 
-def record_event(
-    op: Operation, kind: Literal["started", "switched", "finished", "failed"], reason: str | None = None
-) -> None:
-    """Write an event of this operation to the ledger."""
-    event = Event(
-        event=kind,
-        operation=op.number,
-        action=op.action,
-        release=op.release,
-        previous=op.previous,
-        by=whoami(),
-        record=op.record if kind == "started" and op.action == "ship" else None,
-        reason=reason,
-        seconds=None if kind == "started" else round(time.monotonic() - op.begun, 3),
-    )
-    write_event(op.executor, op.folder, event)
+def finish_steps(op: Operation, state: AppState) -> list[Step]:
+    """What is left once the new release has stood its watch. The old one is going, so there is no way back."""
+    old = op.previous
+    finished = Step("ledger: finished", lambda: record_event(op, "finished"))
+    if old is None or state.container_of(old) is None:
+        return [finished]
+    return [Step(f"drain and stop {old}, keep its container", lambda: retire(op, old)), finished]
 
 
 def enter(op: Operation, release: str) -> None:

@@ -174,6 +174,21 @@ def test_interrupting_a_ship_leaves_everything_as_it_was(first_serves: Site) -> 
     assert next(iter(site.releases().values())) == "failed"
 
 
+def test_an_interrupt_after_the_watch_comes_too_late_and_breaks_nothing(first_serves: Site) -> None:
+    site = first_serves
+    with Traffic(site.url, site.rows) as traffic:
+        process = start(site.folder, "ship", str(site.bundles[SECOND]), "--watch", "1")
+        await_text(process, "watch r")
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=60)
+        traffic.await_answers(10, version=SECOND)
+    assert process.returncode == 0, said
+    assert traffic.tally.lost == []
+    release, version = site.serving()
+    assert version == SECOND
+    assert site.running() == {f"{APP}-{release}"}
+
+
 @pytest.mark.parametrize("watching", [False, True], ids=["before the switch", "in the watch"])
 def test_after_the_laptop_dies_the_next_command_brings_the_release_to_an_end(
     first_serves: Site, watching: bool

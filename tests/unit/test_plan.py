@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import signal
+
 import pytest
 
 from mldeploy.errors import LockedError, MldeployError, NeedsPersonError
-from mldeploy.plan import Done, Step, execute
+from mldeploy.plan import Done, Step, complete, execute
 
 
 class Journal:
@@ -59,3 +61,20 @@ def test_without_the_lock_nothing_is_undone() -> None:
     with pytest.raises(LockedError):
         execute([journal.step("a"), journal.step("b", LockedError("lost"))], journal.reported.append)
     assert journal.lines == ["do a", "do b"]
+
+
+def test_completing_stops_at_a_failure_undoes_nothing_and_says_what_failed() -> None:
+    journal = Journal()
+    steps = [journal.step("a"), journal.step("b", MldeployError("no")), journal.step("c")]
+    done, complaints = complete(steps, journal.reported.append)
+    assert journal.lines == ["do a", "do b"]
+    assert [step.says for step in done] == ["a"]
+    assert "“b”" in complaints[0]
+    assert "no" in complaints[0]
+
+
+def test_completing_is_deaf_to_an_interrupt() -> None:
+    journal = Journal()
+    interrupting = Step("interrupt", lambda: signal.raise_signal(signal.SIGINT))
+    complete([interrupting, journal.step("a")], journal.reported.append)
+    assert journal.lines == ["do a"]

@@ -1,0 +1,55 @@
+"""One ship or rollback on a host, and its events in the ledger."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from mldeploy.release.ledger import Action, Event, ReleaseRecord, write_event
+from mldeploy.release.lock import whoami
+
+if TYPE_CHECKING:
+    from mldeploy.host.executor import Executor
+    from mldeploy.host.layout import AppFolder
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One ship or rollback on a host: `release` is to serve in place of `previous`.
+
+    `begun` is the time.monotonic() at which the person's command began.
+    """
+
+    executor: Executor
+    folder: AppFolder
+    number: int
+    action: Action
+    release: str
+    previous: str | None
+    record: ReleaseRecord
+    caddy_address: str
+    watch_seconds: float
+    begun: float
+
+    @property
+    def container(self) -> str:
+        return self.folder.container(self.release)
+
+
+def record_event(
+    op: Operation, kind: Literal["started", "switched", "finished", "failed"], reason: str | None = None
+) -> None:
+    """Write an event of this operation to the ledger."""
+    event = Event(
+        event=kind,
+        operation=op.number,
+        action=op.action,
+        release=op.release,
+        previous=op.previous,
+        by=whoami(),
+        record=op.record if kind == "started" and op.action == "ship" else None,
+        reason=reason,
+        seconds=None if kind == "started" else round(time.monotonic() - op.begun, 3),
+    )
+    write_event(op.executor, op.folder, event)

@@ -160,7 +160,7 @@ def found(pattern: str, report: str) -> str:
 
 
 def milliseconds(quantile: str, report: str) -> float:
-    value, unit = re.fullmatch(r"([\d.]+)([a-z]+)", found(rf"{quantile}\s+(\S+)", report)).groups()  # type: ignore[union-attr]
+    value, unit = re.fullmatch(r"([\d.]+)([a-z]+)", found(rf"\n\s+{quantile}\s+(\S+)", report)).groups()  # type: ignore[union-attr]
     return float(value) * UNITS[unit]
 
 

@@ -23,8 +23,10 @@ if TYPE_CHECKING:
 
     Waiting = tuple[list[Row], asyncio.Future[list[Raw]]]
 
-# How much of the past the estimate of a row's cost keeps from one run to the next.
+# How much of the past the estimate of a row's cost keeps from one run to the next, and how many times the estimate
+# a run may count for: a run during which the machine did something else says nothing of its cost.
 MEMORY = 0.9
+MOST_SURPRISE = 2.0
 RETRY_SOON = ((b"retry-after", b"1"),)
 
 
@@ -111,12 +113,12 @@ class Batcher:
 
     def _attempt(self, rows: list[Row]) -> tuple[list[Raw] | Exception, float]:
         """The answers, or what the graph raised; and the seconds it took."""
-        started = time.thread_time()
+        started = time.perf_counter()
         try:
             outcome: list[Raw] | Exception = self._run(rows)
         except Exception as failure:  # whatever it is, it belongs to the requests and not to the loop
             outcome = failure
-        return outcome, time.thread_time() - started
+        return outcome, time.perf_counter() - started
 
     def _run_in_thread(self, batch: list[Waiting], rows: list[Row]) -> None:
         loop = asyncio.get_running_loop()
@@ -137,6 +139,8 @@ class Batcher:
         count = sum(len(rows) for rows, _ in batch)
         self.runs += 1
         self.run_seconds += seconds
+        if self._recent_rows:
+            seconds = min(seconds, MOST_SURPRISE * count * self.row_seconds)
         self._recent_seconds = MEMORY * self._recent_seconds + seconds
         self._recent_rows = MEMORY * self._recent_rows + count
         if isinstance(outcome, Exception) and len(batch) > 1:

@@ -13,26 +13,37 @@ HEAD_SECONDS = 10.0
 
 
 class Protocol(HttpToolsProtocol):
-    """Closes a connection on which a request's head is not complete in HEAD_SECONDS."""
+    """Closes a connection on which a request's head is not complete in HEAD_SECONDS.
 
+    Most heads come in one piece: a timer is set only for one that did not, and for a connection's first.
+    """
+
+    _head_is_due = True
     _deadline: TimerHandle | None = None
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self._deadline = self.loop.call_later(HEAD_SECONDS, transport.close)
+        self._set_deadline()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self._head_is_due != (self._deadline is not None):
+            self._set_deadline()
 
     def on_message_begin(self) -> None:
+        self._head_is_due = True
         super().on_message_begin()
-        if self._deadline is None:
-            self._deadline = self.loop.call_later(HEAD_SECONDS, self.transport.close)
 
     def on_headers_complete(self) -> None:
-        if self._deadline is not None:
-            self._deadline.cancel()
-            self._deadline = None
+        self._head_is_due = False
         super().on_headers_complete()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self._head_is_due = False
+        self._set_deadline()
+        super().connection_lost(exc)
+
+    def _set_deadline(self) -> None:
         if self._deadline is not None:
             self._deadline.cancel()
-        super().connection_lost(exc)
+        self._deadline = self.loop.call_later(HEAD_SECONDS, self.transport.close) if self._head_is_due else None

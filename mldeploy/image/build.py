@@ -17,7 +17,7 @@ from mldeploy.image.engine import connect, explained, native_platform
 from mldeploy.image.prove import prove_golden_rows
 from mldeploy.image.runtime import PREFIX, USER, Runtime, build_runtime
 from mldeploy.image.source import runtime_source
-from mldeploy.image.tree import Layer, Tree, file_node, write_layer
+from mldeploy.image.tree import Tree, file_node, write_layer
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -52,21 +52,28 @@ class Image:
         return f"{self.name}:{self.tag}"
 
 
-def build_image(bundle: Bundle, settings: ImageConfig, platform: str | None = None) -> Image:
+def build_image(bundle: Bundle, settings: ImageConfig, platform: str | None = None, *, debug: bool = False) -> Image:
     """Build the image of `bundle` for `platform` (else the settings', else linux/amd64), unless it is there.
 
-    It gets its name only after its golden rows were answered inside it, where this Engine can run it.
+    With `debug` the image keeps the base's shell and all sources, and its tag ends in `-debug`. An image
+    gets its name only after its golden rows were answered inside it, where this Engine can run it.
 
     Raises UnreachableError when Docker, the base image or the package index cannot be reached,
     NotProvenError when a golden row is answered otherwise in the image.
     """
     platform = platform or settings.platform or DEFAULT_PLATFORM
+    name, tag = bundle.manifest.name, f"{bundle.manifest.tag}-debug" if debug else bundle.manifest.tag
     engine = connect()
-    runtime = build_runtime(engine, find_base(engine, settings.base, platform), runtime_source())
+    runtime = build_runtime(engine, find_base(engine, settings.base, platform), runtime_source(), debug=debug)
     with tempfile.TemporaryDirectory(prefix="mldeploy-") as scratch:
         layer = write_layer(bundle_tree(bundle), Path(scratch) / "bundle.tar")
         image = compose((*runtime.layers, layer), platform, image_settings(bundle, runtime))
-        return _present(engine, bundle, image, platform) or _build(engine, bundle, image, platform)
+        found = _find(engine, f"{name}:{tag}", image)
+        image_id = found or _load(engine, image)
+    rows = None if found else _prove(engine, image_id, platform)
+    engine.images.get(image_id).tag(name, tag)
+    size = sum(part.size for part in image.layers)
+    return Image(name, tag, image_id, platform, bundle.manifest.bundle_id, size, not found, rows)
 
 
 def bundle_tree(bundle: Bundle) -> Tree:
@@ -116,27 +123,13 @@ def git_commit(folder: Path) -> str | None:
     return done.stdout.strip() or None
 
 
-def _present(engine: DockerClient, bundle: Bundle, image: Composition, platform: str) -> Image | None:
+def _find(engine: DockerClient, reference: str, image: Composition) -> str | None:
+    """The id of `image` if the Engine has it under its name."""
     try:
-        found = engine.images.get(f"{bundle.manifest.name}:{bundle.manifest.tag}")
+        found = str(engine.images.get(reference).id)
     except ImageNotFound:
         return None
-    if str(found.id) not in image.ids:
-        return None
-    return _describe(bundle, str(found.id), image.layers, platform, built=False, golden_rows=None)
-
-
-def _build(engine: DockerClient, bundle: Bundle, image: Composition, platform: str) -> Image:
-    image_id = _load(engine, image)
-    rows = None
-    if platform == native_platform(engine):
-        try:
-            rows = prove_golden_rows(engine, image_id)
-        except BaseException:
-            engine.images.remove(image_id, force=True)
-            raise
-    engine.images.get(image_id).tag(bundle.manifest.name, bundle.manifest.tag)
-    return _describe(bundle, image_id, image.layers, platform, built=True, golden_rows=rows)
+    return found if found in image.ids else None
 
 
 def _load(engine: DockerClient, image: Composition) -> str:
@@ -146,9 +139,13 @@ def _load(engine: DockerClient, image: Composition) -> str:
         return str(engine.images.load(file)[0].id)
 
 
-def _describe(
-    bundle: Bundle, image_id: str, layers: tuple[Layer, ...], platform: str, *, built: bool, golden_rows: int | None
-) -> Image:
-    manifest = bundle.manifest
-    size = sum(layer.size for layer in layers)
-    return Image(manifest.name, manifest.tag, image_id, platform, manifest.bundle_id, size, built, golden_rows)
+def _prove(engine: DockerClient, image_id: str, platform: str) -> int | None:
+    """How many golden rows the image answered; None for a platform that this Engine does not run itself."""
+    if platform != native_platform(engine):
+        return None
+    try:
+        return prove_golden_rows(engine, image_id)
+    except BaseException:
+        if not engine.images.get(image_id).tags:
+            engine.images.remove(image_id)
+        raise

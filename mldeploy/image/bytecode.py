@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import tarfile
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mldeploy.errors import MldeployError
@@ -54,8 +55,15 @@ def _is_source(name: str, node: Node) -> bool:
 
 
 def _with_bytecode(tree: Tree, made: Tree) -> Tree:
-    names = {name: f"{name}c" if f"{name}c" in made else name for name in tree}
-    return {names[name]: file_node(made[names[name]].content) if names[name] in made else tree[name] for name in tree}
+    result: Tree = {}
+    for name, node in tree.items():
+        if node.kind == "link" and name.endswith(".py"):
+            result[f"{name}c"] = replace(node, target=f"{node.target}c")
+        elif f"{name}c" in made:
+            result[f"{name}c"] = file_node(made[f"{name}c"].content)
+        else:
+            result[name] = node
+    return result
 
 
 def _compile(engine: DockerClient, native: Base, sources: Tree) -> Tree:

@@ -42,15 +42,18 @@ class Runtime:
     layers: tuple[Layer, ...]
 
 
-def build_runtime(engine: DockerClient, base: Base, source: RuntimeSource) -> Runtime:
-    """The runtime's layers for the base's platform, from the cache when their inputs are the same."""
-    key = _key(base, source)
+def build_runtime(engine: DockerClient, base: Base, source: RuntimeSource, *, debug: bool = False) -> Runtime:
+    """The runtime's layers for the base's platform, from the cache when their inputs are the same.
+
+    With `debug` nothing is pruned or compiled: the base's shell and all sources stay.
+    """
+    key = _key(base, source, debug=debug)
     kept = cache_folder() / "runtime" / key
     if not (kept / "runtime.json").is_file():
         kept.parent.mkdir(parents=True, exist_ok=True)
         staging = Path(tempfile.mkdtemp(prefix=".runtime-", dir=kept.parent))
         try:
-            _write(engine, base, source, staging)
+            _write(engine, base, source, staging, debug=debug)
             shutil.rmtree(kept, ignore_errors=True)
             staging.rename(kept)
         finally:
@@ -66,14 +69,16 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "mldeploy"
 
 
-def _write(engine: DockerClient, base: Base, source: RuntimeSource, into: Path) -> None:
-    whole = read_base(engine, base)
+def _write(engine: DockerClient, base: Base, source: RuntimeSource, into: Path, *, debug: bool) -> None:
+    system = read_base(engine, base)
     folder = into / "packages"
-    install_wheels(source.lock, base.platform, python_version(whole), folder)
-    packages = keep_of_packages(tree_of_folder(folder, PREFIX), PREFIX)
-    system = with_user(keep_of_system(whole, packages))
-    native = find_base(engine, base.name, native_platform(engine))
-    trees = compiled(engine, native, {"system": system, "packages": packages, "server": server_tree(source)})
+    install_wheels(source.lock, base.platform, python_version(system), folder)
+    trees = {"system": system, "packages": tree_of_folder(folder, PREFIX), "server": server_tree(source)}
+    if not debug:
+        trees["packages"] = keep_of_packages(trees["packages"], PREFIX)
+        trees["system"] = keep_of_system(system, trees["packages"])
+        trees = compiled(engine, find_base(engine, base.name, native_platform(engine)), trees)
+    trees["system"] = with_user(trees["system"])
     layers = [write_layer(tree, into / f"{name}.tar") for name, tree in trees.items()]
     shutil.rmtree(folder)
     described = [asdict(layer) | {"path": layer.path.name} for layer in layers]
@@ -95,9 +100,9 @@ def server_tree(source: RuntimeSource) -> Tree:
     return {f"{PREFIX}/{path.relative_to(source.folder).as_posix()}": file_node(path) for path in source.files()}
 
 
-def _key(base: Base, source: RuntimeSource) -> str:
+def _key(base: Base, source: RuntimeSource, *, debug: bool) -> str:
     """The hash of everything that the layers depend on: this package's code is among it, for it holds the rules."""
-    digest = hashlib.sha256(f"{base.id} {base.platform}\n".encode())
+    digest = hashlib.sha256(f"{base.id} {base.platform} {debug}\n".encode())
     rules = sorted(Path(__file__).parent.glob("*.py"))
     for folder, paths in ((Path(__file__).parent, rules), (source.folder, [source.lock, *source.files()])):
         for path in paths:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 import tarfile
@@ -11,8 +12,12 @@ import pytest
 
 from mldeploy.config import ImageConfig
 from mldeploy.errors import MldeployError, NotProvenError, UnreachableError
-from mldeploy.image import Image, build_image
+from mldeploy.image import Image, build_image, runtime_source
+from mldeploy.image.base import find_base
+from mldeploy.image.build import bundle_tree
 from mldeploy.image.engine import connect
+from mldeploy.image.runtime import build_runtime
+from mldeploy.image.tree import write_layer
 from tests.integration.bundles import ROWS, linear_bundle
 from tests.rig import images as rig
 
@@ -22,6 +27,22 @@ if TYPE_CHECKING:
 
     from docker import DockerClient
 
+UNPACKED_LIMIT = 140e6
+COMPRESSED_LIMIT = 50e6
+SHELLS_INSTALLERS_COMPILERS = {
+    "sh",
+    "bash",
+    "dash",
+    "busybox",
+    "apt-get",
+    "dpkg",
+    "pip",
+    "pip3",
+    "uv",
+    "cc",
+    "gcc",
+    "ld",
+}
 SECRET = "planted-secret-9f3a"  # noqa: S105
 
 
@@ -52,12 +73,17 @@ def built(settings: ImageConfig, engine: DockerClient, tmp_path_factory: pytest.
     engine.images.remove(image.id, force=True)
 
 
-def layers(engine: DockerClient, image_id: str) -> list[tarfile.TarFile]:
-    """Every layer of an image, lowest first."""
-    saved = io.BytesIO(b"".join(engine.images.get(image_id).save()))
-    archive = tarfile.open(fileobj=saved)  # noqa: SIM115
-    names = json.loads(_read(archive, "manifest.json"))[0]["Layers"]
-    return [tarfile.open(fileobj=io.BytesIO(_read(archive, name))) for name in names]
+def layers(engine: DockerClient, image_id: str) -> list[bytes]:
+    """Every layer of an image as an uncompressed tar archive, lowest first."""
+    with tarfile.open(fileobj=io.BytesIO(b"".join(engine.images.get(image_id).save()))) as archive:
+        names = json.loads(_read(archive, "manifest.json"))[0]["Layers"]
+        return [_read(archive, name) for name in names]
+
+
+def contents(layer: bytes) -> dict[str, bytes]:
+    """The files of a layer."""
+    with tarfile.open(fileobj=io.BytesIO(layer)) as archive:
+        return {member.name: _read(archive, member.name) for member in archive if member.isfile()}
 
 
 def _read(archive: tarfile.TarFile, name: str) -> bytes:
@@ -109,13 +135,11 @@ def test_another_model_adds_its_layer_to_the_same_ones(
 
 
 def test_the_bundle_is_the_top_layer_and_its_report_is_in_none(built: Image, engine: DockerClient) -> None:
-    archives = layers(engine, built.id)
-    files = [member.name for member in archives[-1] if member.isfile()]
-    assert files == [f"bundle/{name}" for name in ("baseline.json", "golden.json", "manifest.json", "model.onnx")]
-    for archive in archives:
-        for member in archive:
-            content = archive.extractfile(member) if member.isfile() else None
-            assert content is None or SECRET.encode() not in content.read(), member.name
+    *below, top = layers(engine, built.id)
+    assert list(contents(top)) == [
+        f"bundle/{name}" for name in ("baseline.json", "golden.json", "manifest.json", "model.onnx")
+    ]
+    assert not [layer for layer in (*below, top) if SECRET.encode() in layer]
 
 
 def test_the_image_says_what_it_is_and_runs_as_an_ordinary_user(built: Image, engine: DockerClient) -> None:
@@ -124,6 +148,64 @@ def test_the_image_says_what_it_is_and_runs_as_an_ordinary_user(built: Image, en
     assert config["Entrypoint"] == ["python3", "-m", "mldeploy_runtime"]
     assert config["Labels"]["org.opencontainers.image.title"] == "built"
     assert config["Labels"]["io.mldeploy.bundle-id"] == built.bundle_id
+
+
+def names(engine: DockerClient, image: Image) -> set[str]:
+    return {name for layer in layers(engine, image.id) for name in contents(layer)}
+
+
+def test_the_image_is_small_and_holds_no_shell_no_installer_and_no_compiler(built: Image, engine: DockerClient) -> None:
+    assert built.size < UNPACKED_LIMIT
+    assert sum(len(gzip.compress(layer, 6)) for layer in layers(engine, built.id)) < COMPRESSED_LIMIT
+    held = names(engine, built)
+    assert not {name.rpartition("/")[2] for name in held} & SHELLS_INSTALLERS_COMPILERS
+    assert not [name for name in held if "/pip/" in name or name.endswith(".py")]
+
+
+def test_the_layers_are_the_same_when_built_elsewhere_at_another_time(
+    built: Image,
+    settings: ImageConfig,
+    engine: DockerClient,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    runtime = build_runtime(engine, find_base(engine, settings.base, built.platform), runtime_source())
+    assert [layer.digest for layer in runtime.layers] == diff_ids(engine, built.id)[:-1]
+    bundle = write_layer(bundle_tree(linear_bundle(tmp_path, name="built")), tmp_path / "bundle.tar")
+    assert bundle.digest == diff_ids(engine, built.id)[-1]
+
+
+def test_a_debug_image_keeps_a_shell(settings: ImageConfig, engine: DockerClient, tmp_path: Path) -> None:
+    image = build_image(linear_bundle(tmp_path, name="debug"), settings, debug=True)
+    try:
+        assert image.tag.endswith("-debug")
+        assert image.golden_rows == len(ROWS)
+        said = engine.containers.run(image.id, entrypoint=["sh", "-c", "echo $PYTHONPATH"], command=[], remove=True)
+        assert said.strip() == b"/opt/mldeploy"
+    finally:
+        engine.images.remove(image.id, force=True)
+
+
+def test_python_under_usr_local_makes_an_image_as_well(
+    settings: ImageConfig, engine: DockerClient, tmp_path: Path
+) -> None:
+    """The official images have it there."""
+    recipe = f"""
+        FROM {settings.base}
+        RUN mv /usr/bin/python3.13 /usr/local/bin/ && rm /usr/bin/python3 && ln -s python3.13 /usr/local/bin/python3 \\
+         && mkdir -p /usr/local/lib/python3.13 && cp -a /usr/lib/python3.13/. /usr/local/lib/python3.13/ \\
+         && rm -r /usr/lib/python3.13
+    """
+    engine.images.build(fileobj=io.BytesIO(recipe.encode()), tag="mldeploy-test/usr-local:1", rm=True)
+    image = build_image(linear_bundle(tmp_path, name="local"), ImageConfig(base="mldeploy-test/usr-local:1"))
+    try:
+        assert image.golden_rows == len(ROWS)
+        assert image.size < UNPACKED_LIMIT
+        assert "usr/local/bin/python3.13" in names(engine, image)
+    finally:
+        engine.images.remove(image.id, force=True)
+        engine.images.remove("mldeploy-test/usr-local:1", force=True)
 
 
 def test_without_docker_the_failure_says_so(

@@ -32,6 +32,8 @@ PREFIX = "opt/mldeploy"
 
 USER = 10001
 
+KEPT_RUNTIMES = 4
+
 
 @dataclass(frozen=True)
 class Runtime:
@@ -58,6 +60,8 @@ def build_runtime(engine: DockerClient, base: Base, source: RuntimeSource, *, de
             staging.rename(kept)
         finally:
             shutil.rmtree(staging, ignore_errors=True)
+    os.utime(kept)
+    _forget_older(kept.parent)
     layers = json.loads((kept / "runtime.json").read_text(encoding="utf-8"))
     return Runtime(
         key, base.platform, tuple(Layer(kept / layer["path"], layer["digest"], layer["size"]) for layer in layers)
@@ -67,6 +71,13 @@ def build_runtime(engine: DockerClient, base: Base, source: RuntimeSource, *, de
 def cache_folder() -> Path:
     """Where mldeploy keeps what it can make again."""
     return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "mldeploy"
+
+
+def _forget_older(folder: Path) -> None:
+    """Drop all but the runtimes used last: each takes as much disk as an image."""
+    kept = sorted(folder.glob("[!.]*"), key=lambda path: path.stat().st_mtime_ns, reverse=True)
+    for path in kept[KEPT_RUNTIMES:]:
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def _write(engine: DockerClient, base: Base, source: RuntimeSource, into: Path, *, debug: bool) -> None:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
-
-import httpx
 
 from mldeploy.errors import MldeployError, UsageError
 from mldeploy.image.source import runtime_source
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from mldeploy.bundle import Bundle
 
 READY_TIMEOUT_S = 60.0
+POLL_S = 0.02
 STOP_TIMEOUT_S = 30.0
 
 
@@ -33,15 +35,17 @@ def serving(bundle: Bundle, host: str, port: int) -> Iterator[subprocess.Popen[b
     become ready; what the server says goes to our standard error.
     """
     _check_free(host, port)
-    argv = [sys.executable, "-m", "mldeploy_runtime", "--bundle", str(bundle.path), "--host", host, "--port", str(port)]
     paths = [str(runtime_source().folder), *filter(None, [os.environ.get("PYTHONPATH")])]
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths), "MLDEPLOY_CONTROL": ""}
-    process = subprocess.Popen(argv, env=environment, stdout=sys.stderr, start_new_session=True)
-    try:
-        _await_ready(process, base_url(host, port))
-        yield process
-    finally:
-        _stop(process)
+    argv = [sys.executable, "-m", "mldeploy_runtime", "--bundle", str(bundle.path), "--host", host, "--port", str(port)]
+    with tempfile.TemporaryDirectory(prefix="mldeploy-") as folder:
+        control = str(Path(folder) / "control.sock")
+        environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths), "MLDEPLOY_CONTROL": control}
+        process = subprocess.Popen(argv, env=environment, stdout=sys.stderr, start_new_session=True)
+        try:
+            _await_ready(process, environment)
+            yield process
+        finally:
+            _stop(process)
 
 
 def base_url(host: str, port: int) -> str:
@@ -65,23 +69,20 @@ def _check_free(host: str, port: int) -> None:
         ) from failure
 
 
-def _await_ready(process: subprocess.Popen[bytes], url: str) -> None:
-    deadline = time.monotonic() + READY_TIMEOUT_S
-    with httpx.Client(base_url=url, timeout=1.0, trust_env=False) as client:
-        reason = ""
-        while time.monotonic() < deadline:
-            if (code := process.poll()) is not None:
-                raise MldeployError("The server ended before it was ready", cause=f"exit code {code}; see above")
-            try:
-                answer = client.get("/ready")
-            except httpx.TransportError:
-                time.sleep(0.05)
-                continue
-            if answer.status_code == httpx.codes.OK:
-                return
-            reason = str(answer.json().get("reason", ""))
-            time.sleep(0.05)
-    raise MldeployError("The server does not become ready", cause=reason)
+def _await_ready(server: subprocess.Popen[bytes], environment: dict[str, str]) -> None:
+    """Wait, with the runtime's own control client, until the golden rows were answered."""
+    ask = [sys.executable, "-m", "mldeploy_runtime.control", "wait-ready", "--timeout", str(READY_TIMEOUT_S)]
+    with subprocess.Popen(ask, env=environment, stdout=subprocess.PIPE, start_new_session=True) as client:
+        try:
+            while client.poll() is None:
+                if (code := server.poll()) is not None:
+                    raise MldeployError("The server ended before it was ready", cause=f"exit code {code}; see above")
+                time.sleep(POLL_S)
+        finally:
+            client.kill()
+        said = client.stdout.read() if client.stdout else b""
+    if client.returncode:
+        raise MldeployError("The server does not become ready", cause=str(json.loads(said or b"{}").get("reason", "")))
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:

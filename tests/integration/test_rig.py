@@ -83,6 +83,15 @@ def test_a_power_cycle_brings_back_what_ran(docker_vm: Vm) -> None:
     assert docker_vm.exec("docker", "ps", "--format", "{{.Names}}") == "web"
 
 
+def test_what_died_is_brought_up_again(rig: Rig) -> None:
+    docker("kill", rig.vm.name)
+    docker("rm", "--force", "--volumes", f"{rig.network}-registry")
+    assert up() == rig
+    assert rig.vm.exec("systemctl", "is-system-running") == "running"
+    docker("pull", "--quiet", f"{rig.registry}/library/caddy:2")
+    docker("rmi", f"{rig.registry}/library/caddy:2")
+
+
 def test_a_reset_makes_the_vm_bare_at_the_same_address(rig: Rig, docker_vm: Vm) -> None:
     docker_vm.exec("touch", "/root/mark")
     docker_vm.reset()

@@ -6,7 +6,7 @@ import argparse
 import sys
 
 from mldeploy import console
-from mldeploy.errors import MldeployError
+from mldeploy.errors import ExitCode, MldeployError
 from tests.rig import bare, rig
 
 
@@ -36,6 +36,9 @@ def main() -> int:
     except MldeployError as failure:
         console.error(failure)
         return failure.exit_code
+    except KeyboardInterrupt:
+        console.note("interrupted; the next `up` mends what is left half way")
+        return ExitCode.INTERRUPTED
     return 0
 
 

@@ -23,6 +23,7 @@ missing_packages() {
         echo docker.io
         found iptables || echo iptables
     fi
+    found ssh || echo openssh-client
     found debootstrap || echo debootstrap
     [ -e /usr/share/keyrings/debian-archive-keyring.gpg ] || echo debian-archive-keyring
     [ -e /sys/fs/cgroup/cgroup.controllers ] || [ -d /sys/fs/cgroup/memory ] || echo cgroupfs-mount

@@ -49,7 +49,7 @@ def stop(folder: Path) -> None:
     if not _is_dockerd(pid):
         return
     if docker("ps", "--quiet"):
-        console.note("The Docker Engine that the rig started stays: other containers run on it")
+        console.note(f"the Docker Engine that the rig started (process {pid}) stays: other containers run on it")
         return
     run(*as_root("kill", pid))
     _wait(lambda: not _is_dockerd(pid), "dockerd did not end")

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import functools
 import hashlib
-from contextlib import suppress
+import os
+import shutil
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +18,7 @@ from tests.rig.engine import docker
 from tests.rig.shell import RigError, as_root, run
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 RECIPES = Path(__file__).parent / "images"
 REPOSITORY = "mldeploy-rig"
@@ -27,7 +30,9 @@ STAGE_LABEL = "mldeploy.rig.stage"
 STAND_IN_LABEL = "mldeploy.rig.stand-in"
 PULL_TIMEOUT_S = 300
 BUILD_TIMEOUT_S = 900
-SCRATCH = Path("/var/tmp/mldeploy-rig")
+NEEDED_BYTES = 6_000_000_000
+# Not /tmp: that is often small, and debootstrap needs devices.
+SCRATCH = Path(f"/var/tmp/mldeploy-rig-{os.getuid()}")
 
 
 def python() -> str:
@@ -59,8 +64,9 @@ def bare() -> str:
 def trixie() -> str:
     """A bare Debian that installs packages from where this machine does."""
     settings = apt.read()
-    if not exists(DEBIAN):
-        _make_debian(settings)
+    with _alone():
+        if not exists(DEBIAN):
+            _make_debian(settings)
     return _build("trixie", DEBIAN, settings.files())
 
 
@@ -105,6 +111,7 @@ def _build(name: str, base: str, files: Mapping[str, File]) -> str:
     """Build a recipe once a machine: its tag is made of all that goes into it."""
     tag = _tag(name, base, files)
     if not exists(tag):
+        _check_space()
         console.note(f"building {tag}")
         context = _context(name, files)
         docker("build", "--tag", tag, "--build-arg", f"BASE={base}", "-", stdin=context, timeout=BUILD_TIMEOUT_S)
@@ -125,6 +132,25 @@ def _context(name: str, files: Mapping[str, File]) -> bytes:
 
 def _own_cgroups() -> File:
     return File((RECIPES / "own-cgroups").read_bytes(), 0o755)
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Let one process at a time use `SCRATCH`, of whichever checkout."""
+    with SCRATCH.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _check_space() -> None:
+    folder = Path(docker("info", "--format", "{{.DockerRootDir}}"))
+    free = shutil.disk_usage(folder).free if folder.exists() else NEEDED_BYTES
+    if free < NEEDED_BYTES:
+        raise RigError(
+            f"the rig needs {NEEDED_BYTES / 1e9:.0f} GB of disk",
+            cause=f"{folder} has {free / 1e9:.1f} GB free",
+            remedy="Make room there; `docker system df` shows what Docker itself holds.",
+        )
 
 
 def _make_debian(settings: apt.Apt) -> None:

@@ -103,6 +103,8 @@ def addresses(is_free: Callable[[str, int], bool]) -> Iterator[Published]:
 def is_free(address: str, port: int) -> bool:
     """Whether nobody listens on `address`:`port`."""
     with socket.socket() as listener:
+        # Connections that ended a moment ago do not hold the port.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind((address, port))
         except PermissionError:

@@ -52,8 +52,10 @@ def test_where_an_sshd_has_port_22_everywhere_other_ports_are_chosen() -> None:
     assert chosen.url == "http://127.0.0.2:8080"
 
 
-def test_a_port_with_a_listener_is_not_free() -> None:
+def test_a_port_is_taken_while_somebody_listens_and_no_longer() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
         assert not is_free("127.0.0.1", port)
+        with socket.create_connection(("127.0.0.1", port)):
+            listener.accept()[0].close()
     assert is_free("127.0.0.1", port)

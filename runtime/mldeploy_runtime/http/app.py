@@ -9,12 +9,13 @@ import traceback
 from typing import TYPE_CHECKING, Any
 
 from mldeploy_runtime.http.messages import Reply, Request, problem_reply, request_id
-from mldeploy_runtime.http.routes import Route, build_routes
+from mldeploy_runtime.http.routes import build_routes
 from mldeploy_runtime.problems import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, MutableMapping
 
+    from mldeploy_runtime.http.route import Route
     from mldeploy_runtime.service import Service
 
     Message = MutableMapping[str, Any]
@@ -70,9 +71,9 @@ def build_app(service: Service) -> Application:
 
     async def answer(route: Route | None, request: Request, scope: Message, receive: Receive) -> Reply:
         if route is None:
-            return problem_reply(_nothing_there(scope), request.id)
+            return problem_reply(_nothing_there(scope), request.id, scope["path"])
         if scope["method"] != route.method and (scope["method"], route.method) != ("HEAD", "GET"):
-            return problem_reply(_wrong_method(scope, route), request.id)
+            return problem_reply(_wrong_method(scope, route), request.id, scope["path"])
         try:
             if route.method == "POST":
                 request.body = await _read_body(service, request, receive)
@@ -81,13 +82,13 @@ def build_app(service: Service) -> Application:
             if problem.__cause__ is not None:
                 report(problem.__cause__, request.id)
             service.metrics.problems[problem.kind] += 1
-            return problem_reply(problem, request.id)
+            return problem_reply(problem, request.id, scope["path"])
         except _ClientGoneError:
             raise
         except Exception as failure:
             report(failure, request.id)
             service.metrics.problems[INTERNAL_ERROR.kind] += 1
-            return problem_reply(INTERNAL_ERROR, request.id)
+            return problem_reply(INTERNAL_ERROR, request.id, scope["path"])
 
     def report(failure: BaseException, identity: str) -> None:
         """What failed is for the operator's eyes: the client gets the request id to name it by."""

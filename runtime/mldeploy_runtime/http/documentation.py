@@ -13,7 +13,7 @@ from fastapi.openapi.utils import get_openapi
 from starlette.requests import Request as StarletteRequest  # noqa: TC002 - FastAPI reads the annotation
 from starlette.responses import HTMLResponse, Response
 
-from mldeploy_runtime.http.messages import ProblemDocument, Request, problem_reply, request_id
+from mldeploy_runtime.http.messages import V2, ProblemDocument, Request, problem_reply, request_id
 from mldeploy_runtime.http.page import CONTENT_SECURITY_POLICY, page
 from mldeploy_runtime.predictions import ClassPrediction, ValuePrediction
 from mldeploy_runtime.problems import KINDS, Problem
@@ -21,7 +21,7 @@ from mldeploy_runtime.problems import KINDS, Problem
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
-    from mldeploy_runtime.http.routes import Route
+    from mldeploy_runtime.http.route import Route
     from mldeploy_runtime.service import Service
 
 REFERENCE = "#/components/schemas/{name}"
@@ -43,7 +43,7 @@ def build_documentation(service: Service, routes: dict[str, Route]) -> FastAPI:
             _endpoint(route),
             methods=[route.method],
             summary=route.summary,
-            operation_id=path.strip("/"),
+            operation_id=path.strip("/").replace("/", "-"),
             response_class=Response,
             responses=_responses(path, route),
         )
@@ -71,7 +71,7 @@ def _endpoint(route: Route) -> Callable[[StarletteRequest], Coroutine[Any, Any, 
         try:
             reply = await route.answer(asked)
         except Problem as problem:
-            reply = problem_reply(problem, asked.id)
+            reply = problem_reply(problem, asked.id, request.url.path)
         response = Response(reply.body, reply.status, media_type=reply.content_type.decode())
         response.raw_headers += [(b"x-request-id", asked.id.encode()), *reply.headers]
         return response
@@ -100,7 +100,9 @@ def _responses(path: str, route: Route) -> dict[int | str, dict[str, Any]]:
     responses: dict[int | str, dict[str, Any]] = {200: {"description": "Answered.", "content": answered}}
     if route.may_be_down:
         responses[503] = {"description": "Not now.", "content": answered}
-    problem = {"application/problem+json": {"schema": {"$ref": REFERENCE.format(name="Problem")}}}
+    problem: dict[str, Any] = {"application/problem+json": {"schema": {"$ref": REFERENCE.format(name="Problem")}}}
+    if path.startswith(V2):
+        problem = {"application/json": {"schema": {"type": "object", "properties": {"error": {"type": "string"}}}}}
     for status in route.problems:
         titles = sorted(kind.title for kind in KINDS.values() if kind.status == status)
         responses[status] = {"description": ", or: ".join(titles) + ".", "content": problem}

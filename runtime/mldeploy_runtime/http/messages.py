@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 Headers = tuple[tuple[bytes, bytes], ...]
 
+V2 = "/v2"
+
 JSON = b"application/json"
 PROBLEM = b"application/problem+json"
 
@@ -68,8 +70,16 @@ def json_reply(value: Any, status: int = 200) -> Reply:
     return Reply(status, msgspec.json.encode(value))
 
 
-def problem_reply(problem: Problem, identity: str) -> Reply:
+def problem_reply(problem: Problem, identity: str, path: str) -> Reply:
+    """RFC 9457; but under /v2 the Open Inference Protocol's form: one text, here with the first few mistakes."""
     kind = KINDS[problem.kind]
+    if path.startswith(V2):
+        mistakes = (
+            f" {error.field or 'request'}, row {error.row or 0}: got {error.got}, expected {error.expected}."
+            for error in problem.errors[:5]
+        )
+        body = msgspec.json.encode({"error": problem.detail + "".join(mistakes)})
+        return Reply(kind.status, body, JSON, problem.headers)
     document = ProblemDocument(
         f"/docs#{problem.kind}", kind.title, kind.status, problem.detail, identity, list(problem.errors)
     )

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from mldeploy_runtime.bundle import Input
-    from mldeploy_runtime.http.routes import Route
+    from mldeploy_runtime.http.route import Route
     from mldeploy_runtime.service import Service
 
 MOST_CATEGORIES = 20

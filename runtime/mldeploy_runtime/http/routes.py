@@ -2,31 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from mldeploy_runtime.http.messages import Reply, Request, json_reply
+from mldeploy_runtime.http.route import Route
+from mldeploy_runtime.http.v2_routes import v2_routes
 from mldeploy_runtime.problems import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
     from mldeploy_runtime.service import Service
-
-
-@dataclass(frozen=True, slots=True)
-class Route:
-    """A path takes one method. `problems` are the statuses of what it may refuse; `counted` says that its requests
-    are work in flight, which a drain waits for, and are logged; `may_be_down` that it may answer with status 503."""
-
-    method: str
-    answer: Callable[[Request], Awaitable[Reply]]
-    summary: str
-    problems: tuple[int, ...] = ()
-    counted: bool = False
-    may_be_down: bool = False
 
 
 def build_routes(service: Service) -> dict[str, Route]:
@@ -95,6 +81,7 @@ def build_routes(service: Service) -> dict[str, Route]:
         ),
         "/metrics": Route("GET", metrics, "Metrics in Prometheus' text format."),
         "/model": Route("GET", model, "What is served: fields, classes, and how far it was proven."),
+        **v2_routes(service),
     }
 
 

@@ -10,6 +10,8 @@ from mldeploy.errors import MldeployError, NotProvenError
 from mldeploy.model.parity import Comparison, Converter, compare
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from mldeploy.model.original import Answers, Original
     from mldeploy.model.rows import Rows
     from mldeploy.model.signature import Field
@@ -56,11 +58,16 @@ class ParityError(NotProvenError):
 
 
 def climb(
-    original: Original, fields: list[Field], rows: Rows, answers: Answers, tolerance: float
+    original: Original,
+    fields: list[Field],
+    rows: Rows,
+    answers: Answers,
+    tolerance: float,
+    rungs: Sequence[str] = RUNGS,
 ) -> tuple[Proven, list[Attempt]]:
     """Try each rung in turn. Raises ParityError when none is proven, MldeployError when none converts."""
     attempts: list[Attempt] = []
-    for rung in RUNGS:
+    for rung in rungs:
         converted = original.convert(rung, [field.type() for field in fields])
         if isinstance(converted, str):
             attempts.append(Attempt(rung, f"not converted: {converted}"))

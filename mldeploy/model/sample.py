@@ -48,7 +48,12 @@ def read_sample(path: Path) -> Sample:
         ) from failure
     if frame.empty:
         raise UsageError(f"the sample {path} has no rows", remedy="A few hundred rows of training data are best.")
-    frame.columns = frame.columns.map(str)
+    return sample_of(frame, path)
+
+
+def sample_of(frame: pd.DataFrame, path: Path) -> Sample:
+    """A data frame's rows, as read from `path`."""
+    frame = frame.rename(columns=str)
     return Sample(
         path,
         {name: [_plain(value) for value in frame[name].tolist()] for name in frame.columns},

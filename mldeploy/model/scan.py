@@ -64,7 +64,16 @@ STANDARD = frozenset(
 
 BUILDERS = frozenset(
     {
-        *("_frombuffer", "_reconstruct", "_ufunc_reconstruct", "_unpickle_block", "dtype", "ndarray", "new_Index"),
+        *(
+            "_frombuffer",
+            "_mareconstruct",
+            "_reconstruct",
+            "_ufunc_reconstruct",
+            "_unpickle_block",
+            "dtype",
+            "ndarray",
+            "new_Index",
+        ),
         *("newObj", "scalar", "__bit_generator_ctor", "__generator_ctor", "__randomstate_ctor"),
     }
 )

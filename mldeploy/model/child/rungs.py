@@ -21,7 +21,7 @@ def convert(rung: str, model: Any, task: str, fields: list[dict[str, Any]], into
             built, graph = convert_stock(model, fields, task, rung.split("-")[1])
     except NotEmitted as refusal:
         return {"failed": str(refusal)}
-    except ImportError as failure:
+    except ModuleNotFoundError as failure:
         return {"failed": f"{failure.name} is not installed in the model's environment"}
     except Exception as failure:
         # A converter meets whatever the model holds; a failed rung is a reason to try the next one.

@@ -4,7 +4,26 @@
 one family and registers its functions when imported.
 """
 
-from . import compose, encode, hist, impute, linear, scale, trees  # noqa: F401  registers the families
+from . import (  # noqa: F401  registers the families
+    bayes,
+    calibrate,
+    compose,
+    decompose,
+    dummy,
+    encode,
+    ensembles,
+    features,
+    hist,
+    impute,
+    linear,
+    multiclass,
+    neural,
+    scale,
+    select,
+    svm,
+    trees,
+    wrappers,
+)
 from .model import write_model
 from .registry import NotEmitted
 

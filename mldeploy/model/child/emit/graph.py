@@ -63,10 +63,21 @@ class Graph:
 
     def add(self, operator: str, *operands: Operand, domain: str = "", name: str = "", **attributes: Any) -> str:
         """Append a node with one output and return that output's name; operands that are no names are constants."""
-        inputs = [operand if isinstance(operand, str) else self.constant(operand) for operand in operands]
         output = name or f"t{len(self.nodes)}"
-        self.nodes.append(helper.make_node(operator, inputs, [output], domain=domain, **attributes))
+        self._append(operator, operands, [output], domain, attributes)
         return output
+
+    def add_many(self, operator: str, *operands: Operand, count: int, **attributes: Any) -> list[str]:
+        """As `add`, for an operator with `count` outputs."""
+        outputs = [f"t{len(self.nodes)}_{place}" for place in range(count)]
+        self._append(operator, operands, outputs, "", attributes)
+        return outputs
+
+    def _append(
+        self, operator: str, operands: Sequence[Operand], outputs: list[str], domain: str, attributes: dict[str, Any]
+    ) -> None:
+        inputs = [operand if isinstance(operand, str) else self.constant(operand) for operand in operands]
+        self.nodes.append(helper.make_node(operator, inputs, outputs, domain=domain, **attributes))
 
     def cast(self, tensor: str, to: int) -> str:
         return self.add("Cast", tensor, to=to)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import scores
-from .ensemble import Tree, tree_sum
 from .registry import Prediction, composite, numeric_matrix, require, transform
+from .tree_ensemble import Tree, tree_sum
 
 if TYPE_CHECKING:
     from .graph import Column, Graph
@@ -21,7 +21,7 @@ def hist_classifier(graph: Graph, model: Any, columns: list[Column]) -> Predicti
     raw = _raw(graph, model, columns)
     if model.n_trees_per_iteration_ > 1:
         return Prediction(scores.top_index(graph, raw), scores.softmax(graph, raw), raw)
-    positive = graph.add("Sigmoid", raw)
+    positive = scores.sigmoid(graph, raw)
     return Prediction(scores.sign_index(graph, raw), scores.binary_probabilities(graph, positive), raw)
 
 

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import scores
-from .registry import Prediction, predictor
+from .registry import Prediction, composite, predict, predictor, require
 
 if TYPE_CHECKING:
-    from .graph import Graph
+    from .graph import Column, Graph
 
 
 @predictor("sklearn.linear_model:LogisticRegression", "sklearn.linear_model:LogisticRegressionCV")
@@ -19,9 +19,9 @@ def logistic(graph: Graph, model: Any, x: str) -> Prediction:
     classes = len(model.classes_)
     one_vs_rest = getattr(model, "multi_class", None) == "ovr" or model.solver == "liblinear"
     if classes == 2:
-        probabilities = scores.binary_probabilities(graph, graph.add("Sigmoid", decision))
+        probabilities = scores.binary_probabilities(graph, scores.sigmoid(graph, decision))
     elif one_vs_rest:
-        probabilities = scores.shares(graph, graph.add("Sigmoid", decision))
+        probabilities = scores.shares(graph, scores.sigmoid(graph, decision))
     else:
         probabilities = scores.softmax(graph, decision)
     return Prediction(scores.label_index(graph, decision, classes), probabilities, decision)
@@ -52,7 +52,55 @@ def logistic(graph: Graph, model: Any, x: str) -> Prediction:
     "sklearn.svm:LinearSVR",
 )
 def linear_regressor(graph: Graph, model: Any, x: str) -> Prediction:
+    require(np.ndim(model.coef_) == 1 or np.shape(model.coef_)[0] == 1, model, "several outputs")
     return Prediction(value=scores.flat(graph, linear(graph, model, x)))
+
+
+@predictor(
+    "sklearn.linear_model:PassiveAggressiveClassifier",
+    "sklearn.linear_model:Perceptron",
+    "sklearn.linear_model:RidgeClassifier",
+    "sklearn.linear_model:RidgeClassifierCV",
+    "sklearn.svm:LinearSVC",
+)
+def linear_classifier(graph: Graph, model: Any, x: str) -> Prediction:
+    require(np.ndim(model.classes_) == 1, model, "several labels")
+    decision = linear(graph, model, x)
+    return Prediction(scores.label_index(graph, decision, len(model.classes_)), decision=decision)
+
+
+@predictor("sklearn.linear_model:SGDClassifier")
+def sgd_classifier(graph: Graph, model: Any, x: str) -> Prediction:
+    decision = linear(graph, model, x)
+    classes = len(model.classes_)
+    index = scores.label_index(graph, decision, classes)
+    if model.loss == "log_loss":
+        positive = scores.sigmoid(graph, decision)
+    elif model.loss == "modified_huber":
+        clipped = graph.add("Clip", decision, -1.0, 1.0)
+        positive = graph.add("Div", graph.add("Add", clipped, 1.0), 2.0)
+    else:
+        return Prediction(index, decision=decision)
+    if classes == 2:
+        return Prediction(index, scores.binary_probabilities(graph, positive), decision)
+    return Prediction(index, scores.shares(graph, positive), decision)
+
+
+@predictor(
+    "sklearn.linear_model:GammaRegressor",
+    "sklearn.linear_model:PoissonRegressor",
+    "sklearn.linear_model:TweedieRegressor",
+)
+def generalised_linear(graph: Graph, model: Any, x: str) -> Prediction:
+    raw = scores.flat(graph, linear(graph, model, x))
+    link = type(model._base_loss.link).__name__
+    require(link in ("IdentityLink", "LogLink"), model, f"link {link}")
+    return Prediction(value=raw if link == "IdentityLink" else graph.add("Exp", raw))
+
+
+@composite("sklearn.linear_model:RANSACRegressor")
+def ransac(graph: Graph, model: Any, columns: list[Column]) -> Prediction:
+    return predict(graph, model.estimator_, columns)
 
 
 def linear(graph: Graph, model: Any, x: str) -> str:

@@ -97,6 +97,13 @@ def require(condition: Any, estimator: Any, setting: str) -> None:
         raise NotEmitted(f"{describe(estimator)} with {setting} has no exact emitter")
 
 
+def is_exactly(estimator: Any, path: str) -> bool:
+    """Whether the estimator's class is that of `module:Class`, and no subclass of it."""
+    module, _, name = path.partition(":")
+    # Not by getattr: that may import, and sklearn refuses some names until they are asked for.
+    return module in sys.modules and vars(sys.modules[module]).get(name) is type(estimator)
+
+
 def _register(registry: dict[str, Writer], paths: Sequence[str]) -> Callable[[Writer], Writer]:
     def register(write: Writer) -> Writer:
         for path in paths:
@@ -107,8 +114,4 @@ def _register(registry: dict[str, Writer], paths: Sequence[str]) -> Callable[[Wr
 
 
 def _find(registry: dict[str, Writer], estimator: Any) -> Writer | None:
-    for path, write in registry.items():
-        module, _, name = path.partition(":")
-        if getattr(sys.modules.get(module), name, None) is type(estimator):
-            return write
-    return None
+    return next((write for path, write in registry.items() if is_exactly(estimator, path)), None)

@@ -8,6 +8,8 @@ import numpy as np
 from onnx import TensorProto
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from .graph import Graph
 
 
@@ -32,6 +34,11 @@ def binary_probabilities(graph: Graph, positive: str) -> str:
     return graph.add("Concat", graph.add("Sub", 1.0, positive), positive, axis=1)
 
 
+def sigmoid(graph: Graph, decision: str) -> str:
+    """1 / (1 + exp(-x)) as it stands: onnxruntime's own operator loses what is below 1e-16."""
+    return graph.add("Div", 1.0, graph.add("Add", graph.add("Exp", graph.add("Neg", decision)), 1.0))
+
+
 def softmax(graph: Graph, decision: str) -> str:
     return graph.add("Softmax", decision, axis=1)
 
@@ -46,3 +53,22 @@ def shares(graph: Graph, scores: str) -> str:
 def flat(graph: Graph, tensor: str) -> str:
     """[rows, 1] as [rows]."""
     return graph.add("Reshape", tensor, np.array([-1]))
+
+
+def one_of(graph: Graph, index: str, size: int) -> str:
+    """1 in the column that the index, int64 [rows], names: double [rows, size]."""
+    return graph.add("Gather", np.eye(size), index, axis=0)
+
+
+def column(graph: Graph, tensor: str, place: int) -> str:
+    """One column of a double tensor, as [rows, 1]."""
+    return graph.add("Gather", tensor, np.array([place]), axis=1)
+
+
+def mean(graph: Graph, tensors: Sequence[str], weights: Sequence[float] | None = None) -> str:
+    """The (weighted) mean of tensors of one shape, added up in their order."""
+    shares = [1.0] * len(tensors) if weights is None else [float(weight) for weight in weights]
+    total = tensors[0] if weights is None else graph.add("Mul", tensors[0], shares[0])
+    for tensor, weight in zip(tensors[1:], shares[1:]):
+        total = graph.add("Add", total, tensor if weights is None else graph.add("Mul", tensor, weight))
+    return graph.add("Div", total, float(sum(shares)))

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import scores
-from .ensemble import Tree, tree_rows, tree_sum
 from .registry import Prediction, predictor, require
+from .tree_ensemble import Tree, tree_rows, tree_sum
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,7 +42,7 @@ def gradient_boosting_classifier(graph: Graph, model: Any, x: str) -> Prediction
     if model.estimators_.shape[1] > 1:
         return Prediction(scores.top_index(graph, raw), scores.softmax(graph, raw), raw)
     scale = 2.0 if model.loss == "exponential" else 1.0
-    positive = graph.add("Sigmoid", graph.add("Mul", raw, scale))
+    positive = scores.sigmoid(graph, graph.add("Mul", raw, scale))
     # At a score of exactly zero this one answers the positive class, unlike its relatives.
     index = scores.sign_index(graph, raw, strict=False)
     return Prediction(index, scores.binary_probabilities(graph, positive), raw)

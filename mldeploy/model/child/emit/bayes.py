@@ -1,0 +1,80 @@
+"""Naive Bayes and discriminant analysis: log likelihoods of the classes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from onnx import TensorProto
+
+from . import scores
+from .linear import linear
+from .registry import Prediction, predictor, require
+
+if TYPE_CHECKING:
+    from .graph import Graph
+
+
+@predictor("sklearn.naive_bayes:GaussianNB")
+def gaussian(graph: Graph, model: Any, x: str) -> Prediction:
+    parts = []
+    for prior, mean, variance in zip(model.class_prior_, model.theta_, model.var_):
+        constant = np.log(prior) - 0.5 * np.sum(np.log(2.0 * np.pi * variance))
+        apart = graph.add("Sub", x, mean)
+        distance = graph.add("Div", graph.add("Mul", apart, apart), variance)
+        total = graph.add("ReduceSum", distance, np.array([1]), keepdims=1)
+        parts.append(graph.add("Add", graph.add("Mul", total, -0.5), float(constant)))
+    return _by_likelihood(graph, graph.add("Concat", *parts, axis=1))
+
+
+@predictor("sklearn.naive_bayes:MultinomialNB")
+def multinomial(graph: Graph, model: Any, x: str) -> Prediction:
+    product = graph.add("MatMul", x, model.feature_log_prob_.T)
+    return _by_likelihood(graph, graph.add("Add", product, model.class_log_prior_))
+
+
+@predictor("sklearn.naive_bayes:ComplementNB")
+def complement(graph: Graph, model: Any, x: str) -> Prediction:
+    require(len(model.classes_) > 1, model, "one class")
+    return _by_likelihood(graph, graph.add("MatMul", x, model.feature_log_prob_.T))
+
+
+@predictor("sklearn.naive_bayes:BernoulliNB")
+def bernoulli(graph: Graph, model: Any, x: str) -> Prediction:
+    if model.binarize is not None:
+        x = graph.cast(graph.add("Greater", x, float(model.binarize)), TensorProto.DOUBLE)
+    absent = np.log(1 - np.exp(model.feature_log_prob_))
+    product = graph.add("MatMul", x, (model.feature_log_prob_ - absent).T)
+    return _by_likelihood(graph, graph.add("Add", product, model.class_log_prior_ + absent.sum(axis=1)))
+
+
+@predictor("sklearn.discriminant_analysis:LinearDiscriminantAnalysis")
+def linear_discriminant(graph: Graph, model: Any, x: str) -> Prediction:
+    decision = linear(graph, model, x)
+    classes = len(model.classes_)
+    if classes == 2:
+        probabilities = scores.binary_probabilities(graph, scores.sigmoid(graph, decision))
+    else:
+        probabilities = scores.softmax(graph, decision)
+    return Prediction(scores.label_index(graph, decision, classes), probabilities, decision)
+
+
+@predictor("sklearn.discriminant_analysis:QuadraticDiscriminantAnalysis")
+def quadratic_discriminant(graph: Graph, model: Any, x: str) -> Prediction:
+    parts = []
+    for rotation, scaling, mean, prior in zip(model.rotations_, model.scalings_, model.means_, model.priors_):
+        rotated = graph.add("MatMul", graph.add("Sub", x, mean), rotation * scaling**-0.5)
+        size = graph.add("ReduceSum", graph.add("Mul", rotated, rotated), np.array([1]), keepdims=1)
+        halved = graph.add("Mul", graph.add("Add", size, float(np.sum(np.log(scaling)))), -0.5)
+        parts.append(graph.add("Add", halved, float(np.log(prior))))
+    likelihood = graph.add("Concat", *parts, axis=1)
+    decision = likelihood
+    if len(model.classes_) == 2:
+        second, first = (graph.add("Gather", likelihood, np.array([at]), axis=1) for at in (1, 0))
+        decision = graph.add("Sub", second, first)
+    return Prediction(scores.top_index(graph, likelihood), scores.softmax(graph, likelihood), decision)
+
+
+def _by_likelihood(graph: Graph, likelihood: str) -> Prediction:
+    """The most likely class, and likelihoods as shares: double [rows, classes]."""
+    return Prediction(scores.top_index(graph, likelihood), scores.softmax(graph, likelihood))

@@ -6,7 +6,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -41,44 +41,50 @@ class Done:
 Report = Callable[[Done], None]
 
 
-def execute(steps: Sequence[Step], report: Report) -> list[Done]:
+@dataclass(frozen=True)
+class Execution:
+    """What was done, and what went wrong without undoing it, in words."""
+
+    done: list[Done]
+    complaints: list[str]
+
+
+def execute(steps: Sequence[Step], report: Report, *, final: Sequence[Step] = ()) -> Execution:
     """Carry out the steps in order; if one fails or is interrupted, undo it and all before it, last first.
 
-    Raises what made the step fail, or NeedsPersonError when undoing failed too. Without the lock nothing
-    is undone: another may already be at work on the host.
+    From the first of the `final` steps there is no way back: they are deaf to Ctrl-C, and the first that
+    fails is the last, and a complaint.
+
+    Raises what made a step fail, or NeedsPersonError when undoing failed too. Without the lock nothing is
+    undone: another may already be at work on the host.
     """
     done: list[Done] = []
     begun: list[Step] = []
-    try:
-        for step in steps:
-            begun.append(step)
-            start = time.monotonic()
-            done.append(_done(step.says, step.do(), start))
-            report(done[-1])
-    except LockedError:
-        raise
-    except BaseException as failure:
-        with _uninterrupted():
-            _undo(begun, failure, report)
-        raise
-    return done
-
-
-def complete(steps: Sequence[Step], report: Report) -> tuple[list[Done], list[str]]:
-    """Carry out steps from which there is no way back, deaf to Ctrl-C; the first that fails is the last.
-
-    Returns what was done, and what failed in words: what came before stands, so it is no error.
-    """
-    done: list[Done] = []
-    with _uninterrupted():
-        for step in steps:
-            start = time.monotonic()
+    with ExitStack() as shield:
+        try:
+            for step in steps:
+                begun.append(step)
+                _carry_out(step, done, report)
+            # Inside the try, so that an interrupt is either undone or comes too late, and never falls between.
+            shield.enter_context(_uninterrupted())
+        except LockedError:
+            raise
+        except BaseException as failure:
+            with _uninterrupted():
+                _undo(begun, failure, report)
+            raise
+        for step in final:
             try:
-                done.append(_done(step.says, step.do(), start))
+                _carry_out(step, done, report)
             except MldeployError as failure:
-                return done, [f"“{step.says}” failed: {failure.message}: {failure.cause}"]
-            report(done[-1])
-    return done, []
+                return Execution(done, [f"“{step.says}” failed: {failure.message}: {failure.cause}"])
+    return Execution(done, [])
+
+
+def _carry_out(step: Step, done: list[Done], report: Report) -> None:
+    start = time.monotonic()
+    done.append(_done(step.says, step.do(), start))
+    report(done[-1])
 
 
 def _undo(begun: Sequence[Step], failure: BaseException, report: Report) -> None:

@@ -9,7 +9,7 @@ from mldeploy.errors import UsageError
 from mldeploy.host.facts import gather
 from mldeploy.host.setup import caddy_address, network_of
 from mldeploy.host.ssh import connect
-from mldeploy.plan import Report, Step, complete, execute
+from mldeploy.plan import Report, Step, execute
 from mldeploy.release.lock import hold
 from mldeploy.release.operation import Operation
 from mldeploy.release.outcome import Outcome, outcome_of
@@ -53,9 +53,9 @@ def rollback(
                 watch_seconds=watch_seconds,
                 begun=begun,
             )
-            switched = execute(switch_steps(op, [_start_step(op, state)]), report)
-            finished, complaints = complete(finish_steps(op, state), report)
-    return outcome_of(op, [*switched, *finished], complaints)
+            steps = switch_steps(op, [_start_step(op, state)])
+            switched = execute(steps, report, final=finish_steps(op, state))
+    return outcome_of(op, switched.done, switched.complaints)
 
 
 def choose_app(executor: Executor, wanted: str | None) -> str:

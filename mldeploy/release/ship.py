@@ -14,7 +14,7 @@ from mldeploy.host.setup import caddy_address, network_of, setup_steps
 from mldeploy.host.ssh import connect
 from mldeploy.image import build_image, push_image
 from mldeploy.image.build import git_commit
-from mldeploy.plan import Report, Step, complete, execute
+from mldeploy.plan import Report, Step, execute
 from mldeploy.release.ledger import ReleaseRecord
 from mldeploy.release.lock import hold
 from mldeploy.release.operation import Operation
@@ -52,10 +52,11 @@ def ship(bundle: Bundle, host: str, config: Config, *, watch_seconds: float, rep
             prepared = execute(setup_steps(executor, facts), report)
             state = read_settled_state(executor, app, network_of(facts), report)
             op = _operation(executor, state, facts, publication, watch_seconds, begun)
-            switched = execute(_steps(op, state, settings_for(config.app, publication.reference)), report)
-            finished, complaints = complete(finish_steps(op, state), report)
-            complaints += clean(executor, read_state(executor, app, network_of(facts)))
-    return outcome_of(op, [*published, *prepared, *switched, *finished], [*complaints, *clock_warning(host, facts)])
+            steps = _steps(op, state, settings_for(config.app, publication.reference))
+            switched = execute(steps, report, final=finish_steps(op, state))
+            complaints = clean(executor, read_state(executor, app, network_of(facts)))
+    done = [*published.done, *prepared.done, *switched.done]
+    return outcome_of(op, done, [*switched.complaints, *complaints, *clock_warning(host, facts)])
 
 
 def plan_ship(bundle: Bundle, host: str, config: Config, *, watch_seconds: float) -> list[Step]:

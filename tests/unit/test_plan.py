@@ -7,7 +7,7 @@ import signal
 import pytest
 
 from mldeploy.errors import LockedError, MldeployError, NeedsPersonError
-from mldeploy.plan import Done, Step, complete, execute
+from mldeploy.plan import Done, Step, execute
 
 
 class Journal:
@@ -34,7 +34,7 @@ class Journal:
 
 def test_steps_run_in_order_and_are_reported_with_their_detail() -> None:
     journal = Journal()
-    done = execute([journal.step("a"), journal.step("b")], journal.reported.append)
+    done = execute([journal.step("a"), journal.step("b")], journal.reported.append).done
     assert journal.lines == ["do a", "do b"]
     assert [(step.says, step.detail) for step in done] == [("a", "did a"), ("b", "did b")]
     assert journal.reported == done
@@ -63,18 +63,29 @@ def test_without_the_lock_nothing_is_undone() -> None:
     assert journal.lines == ["do a", "do b"]
 
 
-def test_completing_stops_at_a_failure_undoes_nothing_and_says_what_failed() -> None:
+def test_a_final_step_that_fails_is_the_last_undoes_nothing_and_is_a_complaint() -> None:
     journal = Journal()
-    steps = [journal.step("a"), journal.step("b", MldeployError("no")), journal.step("c")]
-    done, complaints = complete(steps, journal.reported.append)
-    assert journal.lines == ["do a", "do b"]
-    assert [step.says for step in done] == ["a"]
-    assert "“b”" in complaints[0]
-    assert "no" in complaints[0]
+    final = [journal.step("b"), journal.step("c", MldeployError("no")), journal.step("d")]
+    execution = execute([journal.step("a")], journal.reported.append, final=final)
+    assert journal.lines == ["do a", "do b", "do c"]
+    assert [step.says for step in execution.done] == ["a", "b"]
+    assert "“c”" in execution.complaints[0]
+    assert "no" in execution.complaints[0]
 
 
-def test_completing_is_deaf_to_an_interrupt() -> None:
+def test_final_steps_are_deaf_to_an_interrupt() -> None:
     journal = Journal()
     interrupting = Step("interrupt", lambda: signal.raise_signal(signal.SIGINT))
-    complete([interrupting, journal.step("a")], journal.reported.append)
-    assert journal.lines == ["do a"]
+    execute([journal.step("a")], journal.reported.append, final=[interrupting, journal.step("b")])
+    assert journal.lines == ["do a", "do b"]
+
+
+def test_an_interrupt_after_the_last_step_and_before_the_final_ones_is_undone() -> None:
+    journal = Journal()
+
+    def interrupt(_: Done) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        execute([journal.step("a")], interrupt, final=[journal.step("b")])
+    assert journal.lines == ["do a", "undo a"]

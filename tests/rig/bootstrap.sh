@@ -32,22 +32,19 @@ missing_packages() {
 install_packages() {
     packages=$(missing_packages "$1" | xargs)
     [ -n "$packages" ] || return 0
-    command="apt-get install --yes --no-install-recommends $packages"
     found apt-get || refuse "this machine lacks what $packages contain" "there is no apt-get here" "Install them."
     sudo=
     if [ "$(id -u)" -ne 0 ]; then
         sudo="sudo"
         [ -t 0 ] || sudo="sudo -n"
         found sudo && $sudo true || refuse "packages are missing: $packages" "installing them needs root" \
-            "As root run \`apt-get update && $command\`, then come back."
+            "As root run \`apt-get update && apt-get install $packages\`, then come back."
     fi
     say "These packages are missing and will be installed with apt-get: $packages"
     $sudo apt-get update -qq
-    # Newer releases keep Docker's client in a package of its own.
-    case " $packages " in *" docker.io "*)
-        if apt-cache show docker-cli >/dev/null 2>&1; then command="$command docker-cli"; fi ;;
-    esac
-    $sudo env DEBIAN_FRONTEND=noninteractive $command -qq >/dev/null
+    # What the lists did not name before, they may now.
+    packages=$(missing_packages "$1" | xargs)
+    $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -qq --yes --no-install-recommends $packages >/dev/null
 }
 
 # The value of a setting of pip's, from its environment or its configuration files.

@@ -22,6 +22,8 @@ missing_packages() {
     if ! found docker || ! { found dockerd || docker version >/dev/null 2>&1; }; then
         echo docker.io
         found iptables || echo iptables
+        # Newer releases keep the client in a package of its own.
+        if ! found docker && apt-cache show docker-cli >/dev/null 2>&1; then echo docker-cli; fi
     fi
     found ssh || echo openssh-client
     found debootstrap || echo debootstrap

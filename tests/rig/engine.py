@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 START_TIMEOUT_S = 60
+INSTALL = "Run `sh tests/rig/bootstrap.sh rig` as root: it installs what is missing."
 PID_FILE = "dockerd.pid"
 
 
@@ -27,7 +28,7 @@ def docker(*argv: str, stdin: bytes | None = None, timeout: float | None = None)
 def ensure(folder: Path) -> None:
     """Leave with an engine that answers; the process id of one that we started goes to `folder`."""
     if shutil.which("docker") is None:
-        raise RigError("Docker is not installed", remedy="Run `sh tests/rig/bootstrap.sh` as root, or `make demo`.")
+        raise RigError("Docker is not installed", remedy=INSTALL)
     refusal = _refusal()
     if not refusal:
         return
@@ -65,7 +66,7 @@ def _refusal() -> str:
 
 def _start(folder: Path) -> None:
     if shutil.which("dockerd") is None:
-        raise RigError("no Docker Engine answers, and dockerd is not installed", remedy="Run `make demo` as root.")
+        raise RigError("no Docker Engine answers, and dockerd is not installed", remedy=INSTALL)
     _mount_cgroups()
     log = folder / "dockerd.log"
     argv = as_root("dockerd", "--pidfile", str(folder / PID_FILE), "--group", str(os.getgid()))

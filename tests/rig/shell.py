@@ -23,7 +23,9 @@ def run(*argv: str, stdin: bytes | None = None, timeout: float | None = None) ->
     try:
         done = subprocess.run(argv, input=stdin, capture_output=True, timeout=timeout, check=False)
     except FileNotFoundError as failure:
-        raise RigError(f"{argv[0]} is not installed", remedy="Run `sh tests/rig/bootstrap.sh`.") from failure
+        raise RigError(
+            f"{argv[0]} is not installed", remedy="Run `sh tests/rig/bootstrap.sh rig`: it installs what is missing."
+        ) from failure
     except subprocess.TimeoutExpired as failure:
         raise RigError(f"`{command}` did not end", cause=f"it was stopped after {timeout:g} s") from failure
     if done.returncode != 0:

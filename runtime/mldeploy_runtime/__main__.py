@@ -14,7 +14,7 @@ import uvloop
 from mldeploy_runtime.bundle import BundleError
 from mldeploy_runtime.control_server import start_control
 from mldeploy_runtime.http.app import build_app
-from mldeploy_runtime.http.protocol import Protocol
+from mldeploy_runtime.http.protocol import protocol_with
 from mldeploy_runtime.logs import Handler, Log
 from mldeploy_runtime.service import Service
 from mldeploy_runtime.settings import read_settings
@@ -50,7 +50,7 @@ async def _serve(settings: Settings) -> None:
             build_app(service),
             host=settings.host,
             port=settings.port,
-            http=Protocol,
+            http=protocol_with(settings.receive_seconds),
             ws="none",
             lifespan="off",
             access_log=False,

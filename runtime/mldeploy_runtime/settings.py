@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 class Settings:
     """`rotation` is the folder whose file named `release` means: in rotation; None means always.
 
-    `control` is the path of the control socket; None means no socket. `body_seconds` is how long a client may take
-    to send a body.
+    `control` is the path of the control socket; None means no socket. `receive_seconds` is how long a client may
+    take to send the head of a request, and then its body.
     """
 
     bundle: Path
@@ -30,7 +30,7 @@ class Settings:
     rotation: Path | None = None
     max_body_bytes: int = 16 * 1024 * 1024
     max_rows: int = 10_000
-    body_seconds: float = 10.0
+    receive_seconds: float = 10.0
     log_requests: bool = True
     limits: Limits = field(default_factory=Limits)
 
@@ -51,7 +51,7 @@ def read_settings(arguments: list[str] | None = None) -> Settings:
     option("rotation", _path_or_none, None)
     option("max-body-bytes", int, Settings.max_body_bytes)
     option("max-rows", int, Settings.max_rows)
-    option("body-seconds", float, Settings.body_seconds)
+    option("receive-seconds", float, Settings.receive_seconds)
     option("log-requests", _yes_or_no, "yes")
     option("inline-seconds", float, Limits.inline_seconds)
     option("queue-requests", int, Limits.queue_requests)

@@ -112,7 +112,7 @@ async def _read_body(service: Service, request: Request, receive: Receive) -> by
     parts: list[bytes] = []
     size = 0
     try:
-        async with asyncio.timeout(service.settings.body_seconds):
+        async with asyncio.timeout(service.settings.receive_seconds):
             while True:
                 if message["type"] == "http.disconnect":
                     raise _ClientGoneError
@@ -124,7 +124,7 @@ async def _read_body(service: Service, request: Request, receive: Receive) -> by
                     return b"".join(parts)
                 message = await receive()
     except TimeoutError:
-        detail = f"The body was not complete within {service.settings.body_seconds:g} s."
+        detail = f"The body was not complete within {service.settings.receive_seconds:g} s."
         raise Problem("too-slow", detail, headers=CLOSE) from None
 
 

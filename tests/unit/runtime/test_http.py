@@ -21,10 +21,19 @@ from tests.unit.runtime.bundles import (
 from tests.unit.runtime.server import Server, started
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 NUMERIC: Row = {"height": 1.0, "weight": 0.5, "visits": 2}
 MIXED: Row = {"age": 42.0, "plan": "pro", "member": True}
+
+
+@pytest.fixture(scope="module")
+def hasty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server that waits for no more than a fifth of a second."""
+    folder = tmp_path_factory.mktemp("hasty")
+    with started(numeric_bundle(folder), folder, MLDEPLOY_RECEIVE_SECONDS="0.2") as server:
+        yield server
 
 
 def predictions(server: Server, **body: Any) -> list[dict[str, Any]]:
@@ -152,9 +161,37 @@ def test_a_body_larger_than_the_limit_is_refused_told_or_not(tmp_path: Path) -> 
 
 
 def test_a_body_that_does_not_come_is_given_up(tmp_path: Path) -> None:
-    with started(numeric_bundle(tmp_path), tmp_path, MLDEPLOY_BODY_SECONDS="0.2") as server:
+    with started(numeric_bundle(tmp_path), tmp_path, MLDEPLOY_RECEIVE_SECONDS="0.2") as server:
         answer = server.raw(head(b'{"instances"', length=100))
     assert status(answer) == 408
+
+
+@pytest.mark.parametrize("begun", [b"", b"GET /heal", b"GET /health HTTP/1.1\r\nHost:"])
+def test_a_connection_whose_head_does_not_come_is_closed(hasty: Server, begun: bytes) -> None:
+    assert hasty.raw(begun) == b""
+
+
+def test_a_later_head_that_does_not_come_closes_the_connection_too(hasty: Server) -> None:
+    answer = hasty.raw(b"GET /health HTTP/1.1\r\nHost: test\r\n\r\nGET /heal")
+    assert answer.count(b"HTTP/1.1 200") == 1
+
+
+def test_a_request_that_comes_slowly_but_in_time_is_answered(hasty: Server) -> None:
+    body = json.dumps({"instances": [NUMERIC]}).encode()
+    request = head(body)
+    with socket.create_connection(("127.0.0.1", hasty.port), timeout=20) as connection:
+        for start in range(0, len(request), 40):
+            connection.sendall(request[start : start + 40])
+        assert status(b"".join(iter(lambda: connection.recv(65536), b""))) == 200
+
+
+def test_more_work_than_can_be_done_in_time_is_refused_at_once(tmp_path: Path) -> None:
+    with started(numeric_bundle(tmp_path), tmp_path, MLDEPLOY_QUEUE_REQUESTS="0") as server:
+        refused = server.client.post("/predict", json={"instances": [NUMERIC]})
+        rotation = server.client.get("/rotation")
+    assert (refused.status_code, refused.json()["type"]) == (503, "/docs#overloaded")
+    assert refused.headers["retry-after"] == "1"
+    assert rotation.status_code == 200
 
 
 def test_a_client_that_leaves_before_its_body_is_complete_is_forgotten(numeric: Server) -> None:

@@ -55,6 +55,7 @@ def loadtest(
         Path | None, typer.Option(help="The bundle whose golden rows to send; default: the newest in build/.")
     ] = None,
     csv: Annotated[Path | None, typer.Option(help="Write every request's times to this file.")] = None,
+    html: Annotated[Path | None, typer.Option(help="Write a report that stands alone to this file.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Write the result as JSON.")] = False,
     owned: Annotated[bool, typer.Option("--i-own-this-host", help="Load a host that is not configured.")] = False,
 ) -> None:
@@ -63,7 +64,16 @@ def loadtest(
     A request's latency counts from when it was due, so an endpoint that stalls is charged for everything
     that had to wait. Exit code 4 when the target is missed, 1 when the run does not count.
     """
-    from mldeploy.loadtest import Load, Target, check_may_load, find_endpoint, run_load, summarize, write_csv
+    from mldeploy.loadtest import (
+        Load,
+        Target,
+        check_may_load,
+        find_endpoint,
+        html_report,
+        run_load,
+        summarize,
+        write_csv,
+    )
 
     config = load_config()
     endpoint = find_endpoint(config, host, url)
@@ -80,6 +90,8 @@ def loadtest(
     if csv:
         write_csv(samples, csv)
     result = summarize(load, samples, target)
+    if html:
+        html.write_text(html_report(load, samples, result), encoding="utf-8")
     _show(result, console.err if json else console.out)
     if json:
         console.emit_json(result.to_json())

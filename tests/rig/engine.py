@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mldeploy import console
-from tests.rig.shell import RigError, as_root, run
+from tests.rig.shell import RigError, as_root, run, which
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,7 +26,7 @@ def docker(*argv: str, stdin: bytes | None = None, timeout: float | None = None)
 
 def ensure(folder: Path) -> None:
     """Leave with an engine that answers; the process id of one that we started goes to `folder`."""
-    if shutil.which("docker") is None:
+    if which("docker") is None:
         raise RigError("Docker is not installed", remedy=INSTALL)
     refusal = _refusal()
     if not refusal:
@@ -65,7 +64,7 @@ def _refusal() -> str:
 
 
 def _start(folder: Path) -> None:
-    if shutil.which("dockerd") is None:
+    if which("dockerd") is None:
         raise RigError("no Docker Engine answers, and dockerd is not installed", remedy=INSTALL)
     _mount_cgroups()
     log = folder / "dockerd.log"
@@ -87,7 +86,7 @@ def _mount_cgroups() -> None:
     root = Path("/sys/fs/cgroup")
     if (root / "cgroup.controllers").exists() or (root / "memory").is_dir():
         return
-    if shutil.which("cgroupfs-mount") is None:
+    if which("cgroupfs-mount") is None:
         raise RigError("no control groups are mounted", remedy="Install the package cgroupfs-mount, or boot with them.")
     run(*as_root("cgroupfs-mount"))
 

@@ -34,6 +34,11 @@ def run(*argv: str, stdin: bytes | None = None, timeout: float | None = None) ->
     return done.stdout.decode(errors="replace").strip()
 
 
+def which(command: str) -> str | None:
+    """Find `command`, also where users without root do not look."""
+    return shutil.which(command, path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin")
+
+
 def as_root(*argv: str) -> tuple[str, ...]:
     """Put sudo in front of `argv` unless we are root.
 

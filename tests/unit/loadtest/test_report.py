@@ -97,9 +97,15 @@ def test_a_target_missed_only_through_the_generators_own_lateness_is_invalid() -
     assert judge(samples(LOAD, latency=0.01, late=late)).verdict == "invalid"
 
 
+def test_a_p99_that_is_mostly_the_generators_is_invalid_though_the_server_misses_as_well() -> None:
+    slow, late = np.full(1000, 0.01), np.zeros(1000)
+    slow[:20], late[:20] = 0.15, 0.8
+    assert judge(samples(LOAD, latency=slow, late=late)).verdict == "invalid"
+
+
 def test_a_target_missed_by_the_server_stays_missed_when_the_generator_was_late_as_well() -> None:
     slow, late = np.full(1000, 0.01), np.zeros(1000)
-    slow[:20], late[:20] = 0.5, 0.2
+    slow[:20], late[:20] = 0.5, 0.1
     assert judge(samples(LOAD, latency=slow, late=late)).verdict == "missed"
 
 

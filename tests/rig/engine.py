@@ -51,7 +51,7 @@ def stop(folder: Path) -> None:
     if docker("ps", "--quiet"):
         console.note(f"the Docker Engine that the rig started (process {pid}) stays: other containers run on it")
         return
-    run(*as_root("kill", pid))
+    run(*as_root("sh", "-c", f"kill {pid}"))
     _wait(lambda: not _is_dockerd(pid), "dockerd did not end")
 
 

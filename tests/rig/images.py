@@ -32,7 +32,7 @@ PULL_TIMEOUT_S = 300
 BUILD_TIMEOUT_S = 900
 NEEDED_BYTES = 6_000_000_000
 # Not /tmp: that is often small, and debootstrap needs devices.
-SCRATCH = Path(f"/var/tmp/mldeploy-rig-{os.getuid()}")
+SCRATCH = Path("/var/tmp/mldeploy-rig")
 
 
 def python() -> str:
@@ -137,9 +137,12 @@ def _own_cgroups() -> File:
 @contextmanager
 def _alone() -> Iterator[None]:
     """Let one process at a time use `SCRATCH`, of whichever checkout."""
-    with SCRATCH.with_suffix(".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    folder = os.open(SCRATCH.parent, os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
         yield
+    finally:
+        os.close(folder)
 
 
 def _check_space() -> None:

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from mldeploy import console
 from mldeploy.bundle import newest_bundle, read_bundle
+from mldeploy.cli.loadtest_view import live, ms, show_capacity, show_result
 from mldeploy.config import load_config
-from mldeploy.errors import MldeployError, TargetMissedError
+from mldeploy.errors import MldeployError, TargetMissedError, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rich.console import Console
 
-    from mldeploy.loadtest import Load, Result, Tick
+    from mldeploy.loadtest import Load, Result, Samples, Target
     from mldeploy.loadtest.arrivals import Arrivals
 
 UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
@@ -54,8 +58,15 @@ def loadtest(
     bundle: Annotated[
         Path | None, typer.Option(help="The bundle whose golden rows to send; default: the newest in build/.")
     ] = None,
+    mix: Annotated[
+        Path | None, typer.Option(help="Rows to send instead of golden rows, from a .csv or .parquet file.")
+    ] = None,
     csv: Annotated[Path | None, typer.Option(help="Write every request's times to this file.")] = None,
     html: Annotated[Path | None, typer.Option(help="Write a report that stands alone to this file.")] = None,
+    find_capacity: Annotated[
+        bool, typer.Option("--find-capacity", help="Search, from --qps on, for the highest rate within the target.")
+    ] = False,
+    peak_qps: Annotated[float | None, typer.Option(min=0.1, help="The peak expected, to say the headroom.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Write the result as JSON.")] = False,
     owned: Annotated[bool, typer.Option("--i-own-this-host", help="Load a host that is not configured.")] = False,
 ) -> None:
@@ -64,59 +75,67 @@ def loadtest(
     A request's latency counts from when it was due, so an endpoint that stalls is charged for everything
     that had to wait. Exit code 4 when the target is missed, 1 when the run does not count.
     """
-    from mldeploy.loadtest import (
-        Load,
-        Target,
-        check_may_load,
-        find_endpoint,
-        html_report,
-        run_load,
-        summarize,
-        write_csv,
-    )
+    from mldeploy.loadtest import Load, Target, check_may_load, find_endpoint, read_rows
 
+    if find_capacity and (csv or html):
+        raise UsageError("--csv and --html are of one run; --find-capacity makes several")
     config = load_config()
     endpoint = find_endpoint(config, host, url)
     check_may_load(endpoint, config, owned=owned)
-    rows = read_bundle(bundle or newest_bundle(config.build_dir)).golden.instances
+    chosen = read_bundle(bundle or newest_bundle(config.build_dir))
+    rows = read_rows(mix, chosen.manifest.inputs) if mix else chosen.golden.instances
     arrivals: Arrivals = "poisson" if poisson else "constant"
     load = Load(endpoint, qps, duration_s or config.loadtest.duration_s, warmup_s, arrivals, timeout_s)
     target = Target(
         p99_s or config.loadtest.p99_ms / 1000,
         config.loadtest.max_error_rate if max_error_rate is None else max_error_rate,
     )
-    with console.err.status(f"loading {endpoint}") as status:
-        samples = run_load(load, rows, lambda tick: status.update(_progress(load, tick)))
-    if csv:
-        write_csv(samples, csv)
-    result = summarize(load, samples, target)
-    if html:
-        html.write_text(html_report(load, samples, result), encoding="utf-8")
-    _show(result, console.err if json else console.out)
+    where = console.err if json else console.out
+    if find_capacity:
+        _capacity(load, rows, target, peak_qps, where, json=json)
+        return
+    samples, result = _measure(load, rows, target)
+    _write(load, samples, result, csv, html)
+    show_result(result, where)
     if json:
         console.emit_json(result.to_json())
     _judge(result)
 
 
-def _progress(load: Load, tick: Tick) -> str:
-    return (
-        f"{tick.elapsed_s:.0f} of {load.warmup_s + load.duration_s:.0f} s, {tick.answered} answered, "
-        f"{tick.in_flight} in flight, {tick.errors} errors, p99 {_ms(tick.p99_s)}"
-    )
+def _measure(load: Load, rows: Sequence[dict[str, Any]], target: Target) -> tuple[Samples, Result]:
+    from mldeploy.loadtest import run_load, summarize
+
+    with live(load, target) as on_tick:
+        samples = run_load(load, rows, on_tick)
+    return samples, summarize(load, samples, target)
 
 
-def _show(result: Result, where: Console) -> None:
-    p50, p95, p99, longest = (_ms(time) for time in (result.p50_s, result.p95_s, result.p99_s, result.max_s))
-    errors = ", ".join(f"{count} x {kind}" for kind, count in result.errors.items()) or "none"
-    lines = {
-        "endpoint": result.url,
-        "rate": f"{result.achieved_rate:.1f} a second achieved, {result.asked_rate:g} asked, {result.requests} in all",
-        "latency": f"p50 {p50}, p95 {p95}, p99 {p99}, max {longest}",
-        "errors": f"{errors} ({result.error_rate:.2%})",
-        "target": f"p99 {_ms(result.target.p99_s)}, errors {result.target.max_error_rate:.2%}: {result.verdict}",
-    }
-    for name, text in lines.items():
-        where.print(f"[dim]{name:9}[/] {text}", highlight=False)
+def _write(load: Load, samples: Samples, result: Result, csv: Path | None, html: Path | None) -> None:
+    from mldeploy.loadtest import html_report, write_csv
+
+    if csv:
+        write_csv(samples, csv)
+    if html:
+        html.write_text(html_report(load, samples, result), encoding="utf-8")
+
+
+def _capacity(
+    load: Load, rows: Sequence[dict[str, Any]], target: Target, peak_qps: float | None, where: Console, *, json: bool
+) -> None:
+    from mldeploy.loadtest import find_capacity
+
+    def measure(rate: float) -> Result:
+        _, result = _measure(replace(load, rate=rate), rows, target)
+        console.note(f"{rate:.0f} a second: p99 {ms(result.p99_s)}, {result.error_rate:.2%} errors, {result.verdict}")
+        return result
+
+    capacity = find_capacity(measure, load.rate)
+    show_capacity(capacity, peak_qps, where)
+    if json:
+        console.emit_json(capacity.to_json())
+    if capacity.rate is None:
+        _judge(capacity.trials[0])
+        raise TargetMissedError("No rate held when it was repeated", remedy="Start lower with --qps, or run it longer.")
 
 
 def _judge(result: Result) -> None:
@@ -129,10 +148,6 @@ def _judge(result: Result) -> None:
     if result.verdict == "missed":
         raise TargetMissedError(
             "The target is missed",
-            cause=f"p99 {_ms(result.p99_s)} of {_ms(result.target.p99_s)} allowed, "
+            cause=f"p99 {ms(result.p99_s)} of {ms(result.target.p99_s)} allowed, "
             f"{result.error_rate:.2%} errors of {result.target.max_error_rate:.2%} allowed",
         )
-
-
-def _ms(seconds: float) -> str:
-    return f"{seconds * 1000:.1f} ms"

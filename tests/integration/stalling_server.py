@@ -1,4 +1,4 @@
-"""A real HTTP server that answers at once, except while it stalls: then all answers wait for the stall's end."""
+"""A real HTTP server that answers at once, but may stall, when all answers wait, or take its time over each."""
 
 from __future__ import annotations
 
@@ -27,9 +27,23 @@ class Stall:
         return self.period_s - within if within >= self.period_s - self.length_s else 0.0
 
 
+class _Worker:
+    """When answers are ready: one after another, each after `service_s`, and none during a stall."""
+
+    def __init__(self, stall: Stall | None, service_s: float, started_s: float) -> None:
+        self.stall, self.service_s, self.started_s = stall, service_s, started_s
+        self.free_s = started_s
+
+    def wait(self, now_s: float) -> float:
+        if self.stall:
+            return self.stall.remaining(now_s - self.started_s)
+        self.free_s = max(self.free_s, now_s) + self.service_s
+        return self.free_s - now_s
+
+
 class _Connection(asyncio.Protocol):
-    def __init__(self, stall: Stall | None, status: str, started_s: float) -> None:
-        self.stall, self.status, self.started_s = stall, status, started_s
+    def __init__(self, worker: _Worker, status: str) -> None:
+        self.worker, self.status = worker, status
         self.buffer = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -46,8 +60,7 @@ class _Connection(asyncio.Protocol):
             return
         self.buffer = b""
         loop = asyncio.get_running_loop()
-        wait = self.stall.remaining(loop.time() - self.started_s) if self.stall else 0.0
-        loop.call_later(wait, self.answer)
+        loop.call_later(self.worker.wait(loop.time()), self.answer)
 
     def answer(self) -> None:
         head = f"HTTP/1.1 {self.status}\r\nContent-Type: application/json\r\nContent-Length: {len(ANSWER)}\r\n\r\n"
@@ -55,15 +68,15 @@ class _Connection(asyncio.Protocol):
 
 
 @contextmanager
-def serving(stall: Stall | None = None, status: str = "200 OK") -> Iterator[str]:
-    """The URL of a server that runs until the block ends."""
+def serving(stall: Stall | None = None, service_s: float = 0.0, status: str = "200 OK") -> Iterator[str]:
+    """The URL of a server that runs until the block ends; it takes `service_s` over each answer, one at a time."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
 
     async def listen() -> asyncio.Server:
-        started_s = loop.time()
-        return await loop.create_server(lambda: _Connection(stall, status, started_s), "127.0.0.1", 0, backlog=4096)
+        worker = _Worker(stall, service_s, loop.time())
+        return await loop.create_server(lambda: _Connection(worker, status), "127.0.0.1", 0, backlog=4096)
 
     server = asyncio.run_coroutine_threadsafe(listen(), loop).result()
     try:

@@ -118,3 +118,38 @@ def test_the_command_exits_by_the_verdict(tmp_path: Path) -> None:
     foreign = mldeploy(tmp_path, *asked, "--url", "http://198.51.100.1")
     assert foreign.exit_code == 2
     assert "--i-own-this-host" in foreign.stderr
+
+
+def test_the_command_writes_a_page_and_the_raw_times_and_sends_the_rows_it_is_given(tmp_path: Path) -> None:
+    bundle = linear_bundle(tmp_path).path
+    (tmp_path / "mix.csv").write_text("a,b,other\n0.5,1,x\n0.25,2,y\n")
+    with serving() as url:
+        ended = mldeploy(
+            tmp_path,
+            *("loadtest", "--qps", "40", "--duration", "1s", "--warmup", "1s", "--bundle", str(bundle), "--url", url),
+            *("--mix", "mix.csv", "--html", "run.html", "--csv", "run.csv", "--p99", "5s"),
+        )
+    assert ended.exit_code == 0, ended.stderr
+    assert "<svg" in (tmp_path / "run.html").read_text()
+    assert len((tmp_path / "run.csv").read_text().splitlines()) == 1 + 80
+
+
+def test_the_capacity_found_is_what_the_server_can_do(tmp_path: Path) -> None:
+    bundle = linear_bundle(tmp_path).path
+    with serving(service_s=0.01) as url:
+        found = mldeploy(
+            tmp_path,
+            *("loadtest", "--find-capacity", "--qps", "30", "--duration", "3s", "--warmup", "100ms", "--p99", "200ms"),
+            *("--bundle", str(bundle), "--url", url, "--json"),
+        )
+    # It answers 100 a second; for three seconds, up to 200 ms of answers more may queue.
+    assert 80 <= found.outcome["rate"] <= 110
+    assert found.outcome["trials"][-1]["verdict"] == "met"
+
+
+def test_an_endpoint_that_fails_at_the_first_rate_has_no_capacity(tmp_path: Path) -> None:
+    bundle = linear_bundle(tmp_path).path
+    with serving(status="503 Service Unavailable") as url:
+        asked = ("--find-capacity", "--qps", "20", "--duration", "500ms", "--warmup", "100ms")
+        ended = mldeploy(tmp_path, "loadtest", *asked, "--bundle", str(bundle), "--url", url)
+    assert ended.exit_code == 4

@@ -6,10 +6,13 @@ The decoder stops at the first mistake and is fast; this walks the whole body an
 from __future__ import annotations
 
 import json
-import math
+import sys
 from collections import Counter
 from collections.abc import Callable
+from itertools import islice
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from mldeploy_runtime.problems import FieldError, Problem, malformed
 from mldeploy_runtime.request_types import integer_limit, only_known_categories
@@ -22,8 +25,35 @@ if TYPE_CHECKING:
 MOST_ERRORS = 100
 MOST_CHARACTERS = 80
 MOST_CATEGORIES = 20
+GREATEST = sys.float_info.max
 
 Check = Callable[[Any], str]
+
+# Takes any JSON; a number beyond a double becomes infinite, to be pointed at.
+_ANY = msgspec.json.Decoder(float_hook=float)
+
+
+def explain(body: bytes, manifest: Manifest, otherwise: str = "The input is not what the model takes.") -> Problem:
+    """The problem that lists the first mistakes of `body`, or says `otherwise` where none can be pointed at."""
+    try:
+        raw = _ANY.decode(body)
+    except msgspec.ValidationError as failure:  # an integer of thousands of digits
+        return Problem("invalid-input", f"{failure}.")
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as failure:
+        return malformed(body, failure)
+    errors = _first(_mistakes(raw, manifest)) or _first(_keys_that_came_twice(body))
+    if not errors:
+        return Problem("invalid-input", otherwise)
+    if len(errors) > MOST_ERRORS:
+        detail = f"More than {MOST_ERRORS} things in the input did not fit; these are the first."
+    else:
+        detail = f"{len(errors)} thing{'s' if len(errors) > 1 else ''} in the input did not fit."
+    return Problem("invalid-input", detail, errors=errors[:MOST_ERRORS])
+
+
+def _first(mistakes: Iterator[FieldError]) -> tuple[FieldError, ...]:
+    """One more than are listed, to know whether there are more."""
+    return tuple(islice(mistakes, MOST_ERRORS + 1))
 
 
 class _Members(dict[str, Any]):
@@ -31,47 +61,29 @@ class _Members(dict[str, Any]):
 
     def __init__(self, pairs: list[tuple[str, Any]]) -> None:
         super().__init__(pairs)
-        self.twice = [key for key, times in Counter(key for key, _ in pairs).items() if times > 1]
+        counts = Counter(key for key, _ in pairs) if len(self) < len(pairs) else {}
+        self.twice = [key for key, times in counts.items() if times > 1]
 
 
 def has_duplicate_keys(body: bytes) -> bool:
-    """Whether any object in `body`, which must be valid JSON, has a key twice."""
-    found = False
-
-    def look(pairs: list[tuple[str, Any]]) -> None:
-        nonlocal found
-        found = found or len({key for key, _ in pairs}) < len(pairs)
-
-    json.loads(body.decode(), object_pairs_hook=look)
-    return found
+    """Whether a body that has no other mistake has a key twice."""
+    return any(_keys_that_came_twice(body))
 
 
-def explain(body: bytes, manifest: Manifest, otherwise: str = "The input is not what the model takes.") -> Problem:
-    """The problem that lists the first mistakes of `body`, or says `otherwise` where none can be pointed at."""
-    try:
-        raw = json.loads(body.decode(), object_pairs_hook=_Members, parse_int=_integer, parse_constant=_no_constant)
-    except (ValueError, RecursionError) as failure:
-        return malformed(body, failure)
-    errors = []
-    total = 0
-    for error in _mistakes(raw, manifest):
-        total += 1
-        if total <= MOST_ERRORS:
-            errors.append(error)
-    if not errors:
-        return Problem("invalid-input", otherwise)
-    listed = f"; the first {MOST_ERRORS} are listed" if total > MOST_ERRORS else ""
-    detail = f"{total:,} thing{'s' if total > 1 else ''} in the input did not fit{listed}."
-    return Problem("invalid-input", detail, errors=tuple(errors))
+def _keys_that_came_twice(body: bytes) -> Iterator[FieldError]:
+    """The keys that are twice in one object of a body that has no other mistake."""
+    raw: _Members = json.loads(body.decode(), object_pairs_hook=_Members)
+    objects = [(None, raw), (None, raw.get("columns")), *enumerate(raw.get("instances", ()))]
+    for row, members in objects:
+        for key in members.twice if members is not None else ():
+            yield FieldError("the key twice", "each key once", row=row, field=key)
 
 
 def _mistakes(raw: Any, manifest: Manifest) -> Iterator[FieldError]:
-    if not isinstance(raw, _Members):
+    if not isinstance(raw, dict):
         yield FieldError(_show(raw), 'an object, such as {"instances": [...]}')
         return
     known = {"instances", "columns"} | ({"threshold"} if manifest.takes_threshold else set())
-    for key in raw.twice:
-        yield FieldError(f"{key} twice", "each key once", field=key)
     for key in raw.keys() - known:
         expected = "no threshold: this model has none to set" if key == "threshold" else _one_of(sorted(known))
         yield FieldError(f"the key {_show(key)}", expected, field=key)
@@ -92,7 +104,7 @@ def _mistakes_in_instances(instances: Any, checks: dict[str, Check]) -> Iterator
         yield FieldError(_show(instances), "a list of at least one object", field="instances")
         return
     for row, instance in enumerate(instances):
-        if not isinstance(instance, _Members):
+        if not isinstance(instance, dict):
             yield FieldError(_show(instance), "an object with the model's fields", row=row)
             continue
         yield from _mistakes_in_keys(instance, checks, row)
@@ -102,7 +114,7 @@ def _mistakes_in_instances(instances: Any, checks: dict[str, Check]) -> Iterator
 
 
 def _mistakes_in_columns(columns: Any, checks: dict[str, Check]) -> Iterator[FieldError]:
-    if not isinstance(columns, _Members):
+    if not isinstance(columns, dict):
         yield FieldError(_show(columns), "an object with one list a field", field="columns")
         return
     yield from _mistakes_in_keys(columns, checks, None)
@@ -121,9 +133,7 @@ def _mistakes_in_columns(columns: Any, checks: dict[str, Check]) -> Iterator[Fie
                 yield FieldError(_show(value), expected, row=row, field=name)
 
 
-def _mistakes_in_keys(members: _Members, checks: dict[str, Check], row: int | None) -> Iterator[FieldError]:
-    for name in members.twice:
-        yield FieldError("the key twice", "each key once", row=row, field=name)
+def _mistakes_in_keys(members: dict[str, Any], checks: dict[str, Check], row: int | None) -> Iterator[FieldError]:
     for name in checks:
         if name not in members:
             yield FieldError("no such key", "every field of the model", row=row, field=name)
@@ -136,7 +146,7 @@ def _check_of(field: Input, manifest: Manifest) -> Check:
     """A function that says what was expected in place of a value, or "" if it fits."""
     limit = integer_limit(manifest, field)
     fits: Callable[[Any], bool] = {
-        "float": lambda value: type(value) in (int, float) and math.isfinite(value),
+        "float": lambda value: type(value) in (int, float) and abs(value) <= GREATEST,
         "int": lambda value: type(value) is int and abs(value) <= limit,
         "bool": lambda value: type(value) is bool,
         "string": lambda value: type(value) is str,
@@ -165,15 +175,6 @@ def _is_probability(value: Any) -> bool:
     return type(value) in (int, float) and 0 <= value <= 1
 
 
-def _integer(digits: str) -> int | float:
-    """Long runs of digits as a float: turning them into an int takes quadratic time."""
-    return int(digits) if len(digits) <= 20 else float(digits)
-
-
-def _no_constant(name: str) -> None:
-    raise ValueError(f"{name} is not JSON")
-
-
 def _one_of(values: Iterable[Scalar]) -> str:
     shown = [_show(value) for value in values]
     rest = f" and {len(shown) - MOST_CATEGORIES:,} more" if len(shown) > MOST_CATEGORIES else ""
@@ -184,7 +185,7 @@ def _show(value: Any) -> str:
     """A JSON value as people recognise it, cut short."""
     if isinstance(value, list | dict):
         return f"a list of {len(value):,}" if isinstance(value, list) else "an object"
-    if isinstance(value, float) and math.isinf(value):
+    if isinstance(value, int | float) and abs(value) > GREATEST:
         return "a number beyond the range of a double"
     text = json.dumps(value, ensure_ascii=False)
     return text if len(text) <= MOST_CHARACTERS else text[: MOST_CHARACTERS - 1] + "…"

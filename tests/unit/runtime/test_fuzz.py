@@ -26,14 +26,14 @@ VALID = json.dumps({"instances": [{"age": 42.0, "plan": "pro", "member": True}],
 
 
 @cache
-def serving(bundle: Callable[[Path], Path]) -> Callable[[bytes], tuple[int, bytes]]:
-    """A function that asks the application over `bundle` in this process."""
+def serving(bundle: Callable[[Path], Path], path: str = "/predict") -> Callable[..., tuple[int, bytes]]:
+    """A function that asks the application over `bundle` in this process, with a body and headers."""
     loop = asyncio.new_event_loop()
     service = Service(Settings(bundle(Path(mkdtemp()))), Log(os.open(os.devnull, os.O_WRONLY)))
     loop.run_until_complete(service.load())
     app = build_app(service)
 
-    async def exchange(body: bytes) -> tuple[int, bytes]:
+    async def exchange(body: bytes, headers: tuple[tuple[bytes, bytes], ...]) -> tuple[int, bytes]:
         sent: list[Any] = []
 
         async def receive() -> dict[str, Any]:
@@ -42,11 +42,11 @@ def serving(bundle: Callable[[Path], Path]) -> Callable[[bytes], tuple[int, byte
         async def send(message: Any) -> None:
             sent.append(message)
 
-        await app({"type": "http", "method": "POST", "path": "/predict", "headers": []}, receive, send)
+        await app({"type": "http", "method": "POST", "path": path, "headers": headers}, receive, send)
         assert service.in_flight == 0
         return sent[0]["status"], sent[1]["body"]
 
-    return lambda body: loop.run_until_complete(exchange(body))
+    return lambda body, *headers: loop.run_until_complete(exchange(body, headers))
 
 
 @st.composite
@@ -80,3 +80,43 @@ def test_any_number_is_answered_even_where_the_tensor_is_narrow(a: float, b: flo
     status, answer = serving(regressor_bundle)(json.dumps({"instances": [{"a": a, "b": b}]}).encode())
     assert status == 200
     json.loads(answer)
+
+
+def tensor(name: str, datatype: str, data: Any) -> dict[str, Any]:
+    return {"name": name, "shape": [1], "datatype": datatype, "data": data}
+
+
+element = (
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**70), 2**70)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=3)
+)
+data = st.lists(element | st.lists(element, max_size=2), max_size=2)
+shape = st.just([1]) | st.lists(st.integers(-2, 2**70), max_size=3)
+changes = st.fixed_dictionaries(
+    {},
+    optional={
+        "shape": shape,
+        "data": data,
+        "datatype": st.sampled_from(["FP64", "FP16", "INT8", "BOOL", "BYTES", "JSON"]),
+        "parameters": st.fixed_dictionaries(
+            {}, optional={"binary_data_size": st.integers(-1, 20), "content": st.text()}
+        ),
+    },
+)
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.tuples(changes, changes, changes), st.binary(max_size=24), st.integers(-3, 3), st.booleans())
+def test_any_tensors_are_answered_or_refused(
+    changed: tuple[dict[str, Any], ...], tail: bytes, off: int, binary: bool
+) -> None:
+    tensors = [tensor("age", "FP64", [42.0]), tensor("plan", "BYTES", ["pro"]), tensor("member", "BOOL", [True])]
+    inputs = [given | change for given, change in zip(tensors, changed, strict=True)]
+    head = json.dumps({"inputs": inputs, "parameters": {"binary_data_output": binary}}).encode()
+    headers = [(b"inference-header-content-length", str(len(head) + off * (off % 2)).encode())]
+    status, answer = serving(mixed_bundle, "/v2/models/mixed/infer")(head + tail, *headers)
+    assert status in (200, 422)
+    assert status == 200 or json.loads(answer).keys() == {"error"}

@@ -55,6 +55,7 @@ def test_a_reader_that_stops_costs_lines_and_no_time(pipe: tuple[int, int]) -> N
 
     dropped, read = asyncio.run(asyncio.wait_for(procedure(), 60))
     assert dropped > 0
+    assert len(read) > MOST_WAITING_BYTES
     assert all(json.loads(line)["event"] == text for line in read.splitlines())
 
 

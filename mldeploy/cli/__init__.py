@@ -10,6 +10,7 @@ import sys
 import typer
 
 from mldeploy import __version__, console
+from mldeploy.cli.inspect import inspect
 from mldeploy.cli.loadtest import loadtest
 from mldeploy.cli.package import package
 from mldeploy.cli.release import releases, rollback, ship
@@ -24,7 +25,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for command in (package, ship, rollback, releases, loadtest, serve):
+for command in (package, ship, rollback, releases, loadtest, serve, inspect):
     app.command()(command)
 
 

@@ -54,7 +54,7 @@ def loadtest(
         float, typer.Option("--timeout", parser=duration, metavar="TIME", help="An answer after it is an error.")
     ] = "10s",  # type: ignore[assignment]
     url: Annotated[str | None, typer.Option(help="Any endpoint that speaks /predict.")] = None,
-    host: Annotated[str | None, typer.Option(help="A host in mldeploy.toml.")] = None,
+    host: Annotated[str | None, typer.Option(help="A host of mldeploy.toml, or an alias of ~/.ssh/config.")] = None,
     bundle: Annotated[
         Path | None, typer.Option(help="The bundle whose golden rows to send; default: the newest in build/.")
     ] = None,
@@ -81,7 +81,7 @@ def loadtest(
         raise UsageError("--csv and --html are of one run; --find-capacity makes several")
     config = load_config()
     endpoint = find_endpoint(config, host, url)
-    check_may_load(endpoint, config, owned=owned)
+    check_may_load(endpoint, config, host, owned=owned)
     chosen = read_bundle(bundle or newest_bundle(config.build_dir))
     rows = read_rows(mix, chosen.manifest.inputs) if mix else chosen.golden.instances
     arrivals: Arrivals = "poisson" if poisson else "constant"

@@ -10,8 +10,7 @@ from rich.table import Table
 
 from mldeploy import console
 from mldeploy.bundle import newest_bundle, read_bundle
-from mldeploy.config import Config, load_config
-from mldeploy.errors import UsageError
+from mldeploy.config import load_config
 
 if TYPE_CHECKING:
     from mldeploy.plan import Done
@@ -36,11 +35,12 @@ def ship(
     json: Json = False,
 ) -> None:
     """Ship a bundle to a host and switch its traffic to it, without one lost request."""
+    from mldeploy.host.names import choose_host
     from mldeploy.release.ship import plan_ship
     from mldeploy.release.ship import ship as ship_bundle
 
     config = load_config()
-    host = choose_host(host, config)
+    host = choose_host(config, host)
     chosen = read_bundle(bundle or newest_bundle(config.build_dir))
     console.note(f"shipping {chosen.manifest.name} {chosen.manifest.version} ({chosen.path}) to {host}")
     if dry_run:
@@ -61,20 +61,22 @@ def rollback(
     json: Json = False,
 ) -> None:
     """Let the release that served before serve again, with its own settings."""
+    from mldeploy.host.names import choose_host
     from mldeploy.release.rollback import rollback as roll_back
 
     config = load_config()
-    host = choose_host(host, config)
+    host = choose_host(config, host)
     show(roll_back(release, host, config, app=app, watch_seconds=watch, report=report), json=json)
 
 
 def releases(host: Host = None, app: App = None, json: Json = False) -> None:
     """List an app's releases, from the ledger on the host."""
+    from mldeploy.host.names import choose_host
     from mldeploy.host.ssh import connect
     from mldeploy.release.releases import list_releases
 
     config = load_config()
-    with connect(choose_host(host, config), config) as ssh:
+    with connect(choose_host(config, host), config) as ssh:
         name, rows, torn = list_releases(ssh, app or config.app.name)
     if torn:
         console.warn("a line of the ledger was torn by a power cut or a full disk; it was passed over")
@@ -96,19 +98,6 @@ def releases(host: Host = None, app: App = None, json: Json = False) -> None:
             row.by,
         )
     console.out.print(table)
-
-
-def choose_host(host: str | None, config: Config) -> str:
-    """The host named, else the only one in mldeploy.toml."""
-    if host:
-        return host
-    if len(config.hosts) == 1:
-        return next(iter(config.hosts))
-    raise UsageError(
-        "it is not clear which host is meant",
-        cause=f"mldeploy.toml has {', '.join(config.hosts)}" if config.hosts else "mldeploy.toml names no host",
-        remedy="Name one with --host.",
-    )
 
 
 def report(done: Done) -> None:

@@ -15,6 +15,7 @@ from fabric import Connection
 
 from mldeploy.errors import MldeployError, UnreachableError, UsageError
 from mldeploy.host.executor import CommandError, Result, reveal
+from mldeploy.host.names import is_named, read_aliases
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -91,8 +92,8 @@ def connect(name: str, config: Config) -> Iterator[SshExecutor]:
     Raises UnreachableError when it does not resolve, does not answer, is not known by its key, or refuses ours.
     """
     host = config.hosts.get(name)
-    aliases = _read_ssh_config(config.ssh_config)
-    if host is None and name not in aliases.get_hostnames() and not _resolves(name):
+    aliases = read_aliases(config)
+    if not is_named(name, config) and not _resolves(name):
         raise UnreachableError(
             f"there is no host {name!r}",
             cause=f"it is neither in mldeploy.toml nor in {config.ssh_config}, and its name does not resolve",
@@ -170,15 +171,6 @@ def _open(name: str, connection: Connection) -> None:
     if transport is None:
         raise MldeployError(f"the connection to {name} closed at once", cause=where)
     transport.set_keepalive(KEEPALIVE_SECONDS)
-
-
-def _read_ssh_config(path: Path) -> paramiko.SSHConfig:
-    if not path.exists():
-        return paramiko.SSHConfig()
-    try:
-        return paramiko.SSHConfig.from_path(str(path))
-    except (OSError, paramiko.ConfigParseError) as failure:
-        raise UsageError(f"{path} cannot be read", cause=str(failure), remedy="Mend the SSH file.") from failure
 
 
 def _resolves(name: str) -> bool:

@@ -1,10 +1,15 @@
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from mldeploy.config import Config, HostConfig
 from mldeploy.errors import UsageError
 from mldeploy.loadtest import Load, check_may_load, find_endpoint
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 ONE = Config(hosts={"prod": HostConfig(address="203.0.113.7")})
 TWO = Config(hosts={"prod": HostConfig(url="https://churn.example"), "staging": HostConfig()})
@@ -31,7 +36,6 @@ def test_the_endpoint_is_the_url_else_the_hosts(
     [
         (TWO, None, None, "not clear"),
         (Config(), None, None, "not clear"),
-        (TWO, "test", None, "no host test"),
         (ONE, None, "127.0.0.1:8000", "not a URL"),
         (ONE, None, "ftp://127.0.0.1", "not a URL"),
     ],
@@ -53,6 +57,18 @@ def test_any_other_machine_may_be_loaded_only_by_its_owners_word() -> None:
     with pytest.raises(UsageError, match="neither this machine"):
         check_may_load("http://198.51.100.1/predict", ONE, owned=False)
     check_may_load("http://198.51.100.1/predict", ONE, owned=True)
+
+
+def test_an_alias_of_the_ssh_file_is_loaded_at_its_address_and_only_when_named(tmp_path: Path) -> None:
+    (tmp_path / "ssh").write_text("Host box\n  HostName 198.51.100.9\n")
+    config = Config(ssh_config=tmp_path / "ssh")
+    url = find_endpoint(config, "box", None)
+    assert url == "http://198.51.100.9/predict"
+    check_may_load(url, config, "box", owned=False)
+    with pytest.raises(UsageError, match="neither this machine"):
+        check_may_load(url, config, owned=False)
+    with pytest.raises(UsageError, match="neither this machine"):
+        check_may_load("http://somewhere/predict", config, "somewhere", owned=False)
 
 
 def test_a_run_is_bounded_in_time() -> None:

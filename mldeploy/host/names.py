@@ -1,0 +1,48 @@
+"""Hosts by name: those of mldeploy.toml, and the aliases of the SSH configuration file."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import paramiko
+
+from mldeploy.errors import UsageError
+
+if TYPE_CHECKING:
+    from mldeploy.config import Config
+
+
+def choose_host(config: Config, wanted: str | None) -> str:
+    """The host wanted, else the only one in mldeploy.toml. Raises UsageError when it is not clear which is meant."""
+    if wanted:
+        return wanted
+    if len(config.hosts) == 1:
+        return next(iter(config.hosts))
+    raise UsageError(
+        "it is not clear which host is meant",
+        cause=f"mldeploy.toml has {', '.join(config.hosts)}" if config.hosts else "mldeploy.toml names no host",
+        remedy="Name one with --host.",
+    )
+
+
+def read_aliases(config: Config) -> paramiko.SSHConfig:
+    """The SSH configuration file; an empty one where there is none."""
+    path = config.ssh_config
+    if not path.exists():
+        return paramiko.SSHConfig()
+    try:
+        return paramiko.SSHConfig.from_path(str(path))
+    except (OSError, paramiko.ConfigParseError) as failure:
+        raise UsageError(f"{path} cannot be read", cause=str(failure), remedy="Mend the SSH file.") from failure
+
+
+def is_named(name: str, config: Config) -> bool:
+    """Whether the person has written this host down, in either file."""
+    return name in config.hosts or name in read_aliases(config).get_hostnames()
+
+
+def address_of(name: str, config: Config) -> str:
+    """The address at which a host is reached: as configured, else as the SSH file says, else its name."""
+    host = config.hosts.get(name)
+    target = (host and host.address) or name
+    return str(read_aliases(config).lookup(target).get("hostname", target))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import tempfile
 from dataclasses import dataclass
@@ -14,8 +15,10 @@ from mldeploy import __version__
 from mldeploy.image.archive import Composition, compose, write_archive
 from mldeploy.image.base import find_base
 from mldeploy.image.engine import connect, explained, native_platform
+from mldeploy.image.labels import BUNDLE_ID, MLDEPLOY_VERSION, REVISION, RUNTIME, TITLE, VERSION
 from mldeploy.image.prove import prove_golden_rows
 from mldeploy.image.runtime import PREFIX, USER, Runtime, build_runtime
+from mldeploy.image.sbom import cyclonedx
 from mldeploy.image.source import runtime_source
 from mldeploy.image.tree import Tree, file_node, write_layer
 
@@ -72,6 +75,7 @@ def build_image(bundle: Bundle, settings: ImageConfig, platform: str | None = No
         image_id = found or _load(engine, image)
     rows = None if found else _prove(engine, image_id, platform)
     engine.images.get(image_id).tag(name, tag)
+    _write_sbom(bundle, runtime)
     size = sum(part.size for part in image.layers)
     return Image(name, tag, image_id, platform, bundle.manifest.bundle_id, size, not found, rows)
 
@@ -84,14 +88,14 @@ def bundle_tree(bundle: Bundle) -> Tree:
 def image_settings(bundle: Bundle, runtime: Runtime) -> dict[str, Any]:
     """How the image starts, and what it says about itself."""
     labels = {
-        "org.opencontainers.image.title": bundle.manifest.name,
-        "org.opencontainers.image.version": bundle.manifest.version,
-        "io.mldeploy.bundle-id": bundle.manifest.bundle_id,
-        "io.mldeploy.runtime": runtime.key,
-        "io.mldeploy.version": __version__,
+        TITLE: bundle.manifest.name,
+        VERSION: bundle.manifest.version,
+        BUNDLE_ID: bundle.manifest.bundle_id,
+        RUNTIME: runtime.key,
+        MLDEPLOY_VERSION: __version__,
     }
     if commit := git_commit(bundle.path):
-        labels["org.opencontainers.image.revision"] = commit
+        labels[REVISION] = commit
     return {
         "User": f"{USER}:{USER}",
         "Env": [
@@ -121,6 +125,14 @@ def git_commit(folder: Path) -> str | None:
     except FileNotFoundError:
         return None
     return done.stdout.strip() or None
+
+
+def _write_sbom(bundle: Bundle, runtime: Runtime) -> None:
+    """Put what the image is made of beside the bundle's proof."""
+    document = cyclonedx(bundle.manifest, runtime.components)
+    folder = bundle.path / "report"
+    folder.mkdir(exist_ok=True)
+    (folder / "sbom.cdx.json").write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
 
 
 def _find(engine: DockerClient, reference: str, image: Composition) -> str | None:

@@ -19,6 +19,7 @@ from mldeploy.image.base import Base, find_base, python_version, read_base
 from mldeploy.image.bytecode import compiled
 from mldeploy.image.engine import native_platform
 from mldeploy.image.prune import keep_of_packages, keep_of_system
+from mldeploy.image.sbom import Component, list_components
 from mldeploy.image.tree import FOLDER, Layer, Node, Tree, file_node, tree_of_folder, write_layer
 from mldeploy.image.wheels import install_wheels
 
@@ -33,15 +34,20 @@ PREFIX = "opt/mldeploy"
 USER = 10001
 
 KEPT_RUNTIMES = 4
+RECORD = "runtime.json"
 
 
 @dataclass(frozen=True)
 class Runtime:
-    """The generic layers for one platform, lowest first; `key` is the hash of what they were made from."""
+    """The generic layers for one platform, lowest first; `key` is the hash of what they were made from.
+
+    `components` are the packages whose files are in them.
+    """
 
     key: str
     platform: str
     layers: tuple[Layer, ...]
+    components: tuple[Component, ...]
 
 
 def build_runtime(engine: DockerClient, base: Base, source: RuntimeSource, *, debug: bool = False) -> Runtime:
@@ -51,7 +57,7 @@ def build_runtime(engine: DockerClient, base: Base, source: RuntimeSource, *, de
     """
     key = _key(base, source, debug=debug)
     kept = cache_folder() / "runtime" / key
-    if not (kept / "runtime.json").is_file():
+    if not (kept / RECORD).is_file():
         kept.parent.mkdir(parents=True, exist_ok=True)
         staging = Path(tempfile.mkdtemp(prefix=".runtime-", dir=kept.parent))
         try:
@@ -62,10 +68,7 @@ def build_runtime(engine: DockerClient, base: Base, source: RuntimeSource, *, de
             shutil.rmtree(staging, ignore_errors=True)
     os.utime(kept)
     _forget_older(kept.parent)
-    layers = json.loads((kept / "runtime.json").read_text(encoding="utf-8"))
-    return Runtime(
-        key, base.platform, tuple(Layer(kept / layer["path"], layer["digest"], layer["size"]) for layer in layers)
-    )
+    return _read(kept, key, base.platform)
 
 
 def cache_folder() -> Path:
@@ -81,19 +84,29 @@ def _forget_older(folder: Path) -> None:
 
 
 def _write(engine: DockerClient, base: Base, source: RuntimeSource, into: Path, *, debug: bool) -> None:
-    system = read_base(engine, base)
+    whole = read_base(engine, base)
     folder = into / "packages"
-    install_wheels(source.lock, base.platform, python_version(system), folder)
-    trees = {"system": system, "packages": tree_of_folder(folder, PREFIX), "server": server_tree(source)}
+    install_wheels(source.lock, base.platform, python_version(whole), folder)
+    trees = {"system": whole, "packages": tree_of_folder(folder, PREFIX), "server": server_tree(source)}
     if not debug:
         trees["packages"] = keep_of_packages(trees["packages"], PREFIX)
-        trees["system"] = keep_of_system(system, trees["packages"])
+        trees["system"] = keep_of_system(whole, trees["packages"])
         trees = compiled(engine, find_base(engine, base.name, native_platform(engine)), trees)
+    components = list_components(whole, trees["system"], trees["packages"])
     trees["system"] = with_user(trees["system"])
     layers = [write_layer(tree, into / f"{name}.tar") for name, tree in trees.items()]
     shutil.rmtree(folder)
-    described = [asdict(layer) | {"path": layer.path.name} for layer in layers]
-    (into / "runtime.json").write_text(json.dumps(described, indent=2) + "\n", encoding="utf-8")
+    described = {
+        "layers": [asdict(layer) | {"path": layer.path.name} for layer in layers],
+        "components": [asdict(component) for component in components],
+    }
+    (into / RECORD).write_text(json.dumps(described, indent=2) + "\n", encoding="utf-8")
+
+
+def _read(folder: Path, key: str, platform: str) -> Runtime:
+    raw = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+    layers = tuple(Layer(folder / layer["path"], layer["digest"], layer["size"]) for layer in raw["layers"])
+    return Runtime(key, platform, layers, tuple(Component(**component) for component in raw["components"]))
 
 
 def with_user(system: Tree) -> Tree:

@@ -19,6 +19,7 @@ from mldeploy.image.engine import connect
 from mldeploy.image.runtime import build_runtime
 from mldeploy.image.tree import write_layer
 from tests.integration.bundles import ROWS, linear_bundle
+from tests.integration.command import mldeploy
 from tests.rig import images as rig
 
 if TYPE_CHECKING:
@@ -206,6 +207,27 @@ def test_python_under_usr_local_makes_an_image_as_well(
     finally:
         engine.images.remove(image.id, force=True)
         engine.images.remove("mldeploy-test/usr-local:1", force=True)
+
+
+def test_the_packages_in_the_image_are_listed_beside_the_bundle(
+    built: Image, settings: ImageConfig, tmp_path: Path
+) -> None:
+    bundle = linear_bundle(tmp_path, name="built")
+    assert build_image(bundle, settings).id == built.id
+    document = json.loads((bundle.path / "report" / "sbom.cdx.json").read_text())
+    listed = {component["purl"].split("@")[0] for component in document["components"]}
+    assert {"pkg:pypi/onnxruntime", "pkg:pypi/numpy", "pkg:deb/debian/libc6"} <= listed
+    assert not {"pkg:deb/debian/bash", "pkg:deb/debian/apt", "pkg:pypi/pip", "pkg:pypi/protobuf"} & listed
+
+
+def test_an_image_can_be_asked_where_it_came_from(built: Image, tmp_path: Path) -> None:
+    facts = mldeploy(tmp_path, "inspect", built.reference, "--json").outcome
+    assert (facts["name"], facts["bundle_id"], facts["platform"]) == (built.name, built.bundle_id, built.platform)
+    bundle = linear_bundle(tmp_path, name="built")
+    assert mldeploy(tmp_path, "inspect", str(bundle.path), "--json").outcome["bundle_id"] == built.bundle_id
+    foreign = mldeploy(tmp_path, "inspect", rig.python())
+    assert (foreign.exit_code, "not built by mldeploy" in foreign.stderr) == (2, True)
+    assert mldeploy(tmp_path, "inspect", "no-such-image:1").exit_code == 2
 
 
 def test_without_docker_the_failure_says_so(

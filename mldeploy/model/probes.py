@@ -115,11 +115,12 @@ def _number_probes(field: Field) -> list[tuple[str, Value]]:
     low = field.minimum if field.minimum is not None else float(field.usual or 0) - 2 * field.spread
     high = field.maximum if field.maximum is not None else float(field.usual or 0) + 2 * field.spread
     reach = max(abs(low), abs(high), 1.0)
-    extremes = [0.0, -1.0, 1.0, low, high, low - field.spread, high + field.spread, reach * 1e6, -reach * 1e6]
+    huge = (reach * 1e6, -reach * 1e6, reach * 1e12)
+    extremes = [0.0, -1.0, 1.0, low, high, low - field.spread, high + field.spread, *huge]
     if field.dtype == "int":
         around = {int(edge) + step for edge in field.thresholds for step in (-1, 0, 1)}
         return [*(("extreme", int(value)) for value in extremes), *(("threshold", value) for value in sorted(around))]
-    probes: list[tuple[str, Value]] = [("extreme", value) for value in [*extremes, 1e-30, -1e-30, 1e30]]
+    probes: list[tuple[str, Value]] = [("extreme", value) for value in [*extremes, 1e-30, -1e-30]]
     for edge in field.thresholds:
         for value in (math.nextafter(edge, -math.inf), edge, math.nextafter(edge, math.inf)):
             probes.append(("threshold", value))

@@ -22,6 +22,7 @@ from sklearn import (
     model_selection,
     multiclass,
     naive_bayes,
+    neighbors,
     neural_network,
     preprocessing,
     svm,
@@ -96,6 +97,12 @@ def penguins() -> Data:
 def adelie() -> Data:
     x, species = penguins()
     return x, (species == "Adelie").to_numpy()
+
+
+@cache
+def penguins_by_category() -> Data:
+    x, species = penguins()
+    return x.astype({"island": "category", "sex": "category"}), species
 
 
 @cache
@@ -206,6 +213,8 @@ def stacking(*, passthrough: bool) -> Any:
 def binary_classifiers() -> dict[str, Callable[[], Any]]:
     inner = linear_model.LogisticRegression
     return {
+        "knn": lambda: standard(neighbors.KNeighborsClassifier(7)),
+        "knn-distance": lambda: standard(neighbors.KNeighborsClassifier(weights="distance")),
         "logistic-liblinear": lambda: standard(linear_model.LogisticRegression(solver="liblinear")),
         "fixed-threshold": lambda: standard(model_selection.FixedThresholdClassifier(inner(), threshold=0.3)),
         "fixed-threshold-first": lambda: standard(
@@ -322,6 +331,14 @@ def number_steps() -> dict[str, Callable[[], Any]]:
         "from-model": lambda: feature_selection.SelectFromModel(
             ensemble.RandomForestClassifier(n_estimators=5, random_state=0)
         ),
+        "ranks": lambda: preprocessing.QuantileTransformer(n_quantiles=50),
+        "ranks-with-ties": lambda: make_pipeline(
+            preprocessing.FunctionTransformer(np.floor), preprocessing.QuantileTransformer(n_quantiles=100)
+        ),
+        "log1p": lambda: make_pipeline(
+            preprocessing.MinMaxScaler(clip=True), preprocessing.FunctionTransformer(np.log1p)
+        ),
+        "square": lambda: make_pipeline(preprocessing.StandardScaler(), preprocessing.FunctionTransformer(np.square)),
         "sqrt": lambda: make_pipeline(
             preprocessing.MinMaxScaler(clip=True), preprocessing.FunctionTransformer(np.sqrt)
         ),
@@ -351,6 +368,7 @@ def word_steps() -> dict[str, Callable[[], Any]]:
         "ordinal-missing": lambda: ordinal(
             handle_unknown="use_encoded_value", unknown_value=-1, encoded_missing_value=-2
         ),
+        "target": lambda: preprocessing.TargetEncoder(random_state=0),
         "ordinal-refusing": lambda: filled(ordinal()),
     }
 
@@ -411,6 +429,14 @@ def mixed() -> dict[str, Case]:
             ),
             complete_penguins,
         ),
+        "penguins/hist-from-dtype": Case(
+            lambda: ensemble.HistGradientBoostingClassifier(max_iter=15, categorical_features="from_dtype"),
+            penguins_by_category,
+        ),
+        "penguins/hist-words": Case(
+            lambda: ensemble.HistGradientBoostingClassifier(max_iter=15, categorical_features=WORDS), penguins
+        ),
+        "adelie/target-encoder": Case(lambda: with_words(preprocessing.TargetEncoder(random_state=0)), adelie),
         "penguins/hist-categories": Case(
             lambda: make_pipeline(
                 columns("passthrough", ordinal_codes(), verbose_feature_names_out=False).set_output(transform="pandas"),

@@ -18,7 +18,6 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-import mldeploy.model.ladder
 import mldeploy.model.package
 from mldeploy.bundle import read_bundle
 from mldeploy.errors import UsageError
@@ -102,8 +101,6 @@ class InProcess:
 def in_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """Packaging in this process. Other tests hold that the child process answers alike."""
     monkeypatch.setattr(mldeploy.model.package, "Child", InProcess)
-    # The rungs of skl2onnx are tested by name elsewhere; here they would only cost time.
-    monkeypatch.setattr(mldeploy.model.ladder, "RUNGS", ("exact",))
 
 
 @pytest.fixture(scope="session")

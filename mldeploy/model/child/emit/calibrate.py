@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from onnx import TensorProto
-
 from . import scores
 from .ensembles import response
+from .interpolate import interpolated
 from .registry import Prediction, composite, predict, require
 
 if TYPE_CHECKING:
@@ -44,17 +42,3 @@ def _calibrate(graph: Graph, calibrator: Any, score: str) -> str:
         steep = graph.add("Add", graph.add("Mul", score, float(calibrator.a_)), float(calibrator.b_))
         return scores.sigmoid(graph, graph.add("Neg", steep))
     return interpolated(graph, score, calibrator.X_thresholds_, calibrator.y_thresholds_)
-
-
-def interpolated(graph: Graph, value: str, knots: Any, heights: Any) -> str:
-    """Straight lines between knots and level beyond them, for double [rows, 1]."""
-    knots, heights = np.asarray(knots, dtype=np.float64), np.asarray(heights, dtype=np.float64)
-    if len(knots) == 1:
-        return graph.add("Add", graph.add("Mul", value, 0.0), float(heights[0]))
-    value = graph.add("Clip", value, float(knots[0]), float(knots[-1]))
-    reached = graph.cast(graph.add("Greater", value, knots[None, :-1]), TensorProto.INT64)
-    passed = graph.add("ReduceSum", reached, np.array([1]), keepdims=1)
-    segment = graph.add("Max", graph.add("Sub", passed, np.int64(1)), np.int64(0))
-    slopes = np.diff(heights) / np.diff(knots)
-    start, height, slope = (graph.add("Gather", table, segment, axis=0) for table in (knots, heights, slopes))
-    return graph.add("Add", graph.add("Mul", slope, graph.add("Sub", value, start)), height)

@@ -7,7 +7,23 @@ from typing import Any
 import numpy as np
 
 from .graph import Column, Graph, columns_of
-from .registry import Prediction, composite, predict, require, transform, transformer
+from .registry import Prediction, composite, numeric_matrix, predict, require, transform, transformer
+
+FUNCTIONS = {
+    np.abs: "Abs",
+    np.ceil: "Ceil",
+    np.cos: "Cos",
+    np.exp: "Exp",
+    np.expm1: "Exp",
+    np.floor: "Floor",
+    np.log: "Log",
+    np.log1p: "Log",
+    np.negative: "Neg",
+    np.sin: "Sin",
+    np.sqrt: "Sqrt",
+    np.square: "Mul",
+    np.tanh: "Tanh",
+}
 
 
 @transformer("sklearn.pipeline:Pipeline")
@@ -55,12 +71,15 @@ def feature_union(graph: Graph, union: Any, columns: list[Column]) -> list[Colum
 def function_transformer(graph: Graph, estimator: Any, columns: list[Column]) -> list[Column]:
     if estimator.func is None:
         return columns
-    operators = {np.sqrt: "Sqrt", np.log: "Log", np.exp: "Exp", np.abs: "Abs", np.negative: "Neg"}
-    operators.update({np.floor: "Floor", np.ceil: "Ceil", np.sin: "Sin", np.cos: "Cos", np.tanh: "Tanh"})
-    known = isinstance(estimator.func, np.ufunc) and estimator.func in operators and not estimator.kw_args
+    known = isinstance(estimator.func, np.ufunc) and estimator.func in FUNCTIONS and not estimator.kw_args
     require(known, estimator, f"the function {getattr(estimator.func, '__name__', estimator.func)!r}")
-    require(all(column.kind == "number" for column in columns), estimator, "a string column")
-    return columns_of(graph.add(operators[estimator.func], graph.matrix(columns)), len(columns))
+    x = numeric_matrix(graph, estimator, columns)
+    if estimator.func is np.log1p:
+        x = graph.add("Add", x, 1.0)
+    result = graph.add(FUNCTIONS[estimator.func], *([x, x] if estimator.func is np.square else [x]))
+    if estimator.func is np.expm1:
+        result = graph.add("Sub", result, 1.0)
+    return columns_of(result, len(columns))
 
 
 def apply(graph: Graph, step: Any, columns: list[Column]) -> list[Column]:

@@ -33,6 +33,12 @@ def ordinal(graph: Graph, encoder: Any, columns: list[Column]) -> list[Column]:
     return _encode(graph, encoder, columns, [1] * len(columns))
 
 
+@transformer("sklearn.preprocessing:TargetEncoder")
+def target(graph: Graph, encoder: Any, columns: list[Column]) -> list[Column]:
+    width = len(encoder.classes_) if encoder.target_type_ == "multiclass" else 1
+    return _encode(graph, encoder, columns, [width] * len(columns))
+
+
 def _encode(graph: Graph, encoder: Any, columns: list[Column], widths: Sequence[int]) -> list[Column]:
     """One table a column; `widths` are the numbers of output columns of each."""
     ends = np.cumsum(widths)

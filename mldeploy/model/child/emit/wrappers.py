@@ -86,9 +86,5 @@ def _inverse(graph: Graph, model: Any, value: str) -> str:
     require(is_function, model, f"the transformer {type(transformer_).__name__}")
     if transformer_.inverse_func is None:
         return value
-    if transformer_.inverse_func is np.expm1:
-        return graph.add("Sub", graph.add("Exp", value), 1.0)
-    if transformer_.inverse_func is np.square:
-        return graph.add("Mul", value, value)
     as_step = type(transformer_)(transformer_.inverse_func)
     return graph.matrix(apply(graph, as_step, columns_of(value, 1)))

@@ -1,0 +1,53 @@
+"""Straight lines between knots, and what is made of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from onnx import TensorProto
+
+from .graph import columns_of
+from .registry import numeric_matrix, require, transformer
+
+if TYPE_CHECKING:
+    from .graph import Column, Graph
+
+
+@transformer("sklearn.preprocessing:QuantileTransformer")
+def quantiles(graph: Graph, estimator: Any, columns: list[Column]) -> list[Column]:
+    """A value's rank: where several quantiles are equal, the middle of their ranks."""
+    require(estimator.output_distribution == "uniform", estimator, "output_distribution='normal'")
+    ranks = np.asarray(estimator.references_, dtype=np.float64)
+    parts = []
+    for place, column in enumerate(columns):
+        knots = np.asarray(estimator.quantiles_[:, place], dtype=np.float64)
+        value = numeric_matrix(graph, estimator, [column])
+        upper = interpolated(graph, value, knots, ranks)
+        lower = interpolated(graph, graph.add("Neg", value), -knots[::-1], -ranks[::-1])
+        middle = graph.add("Mul", graph.add("Sub", upper, lower), 0.5)
+        middle = graph.add("Where", graph.add("Equal", value, float(knots[-1])), 1.0, middle)
+        middle = graph.add("Where", graph.add("Equal", value, float(knots[0])), 0.0, middle)
+        parts.append(graph.add("Where", graph.add("IsNaN", value), value, middle))
+    return [column for part in parts for column in columns_of(part, 1)]
+
+
+def interpolated(graph: Graph, value: str, knots: np.ndarray, heights: np.ndarray) -> str:
+    """Straight lines between rising knots and level beyond them, for double [rows, 1].
+
+    Of equal knots the last one holds.
+    """
+    knots, heights = np.asarray(knots, dtype=np.float64), np.asarray(heights, dtype=np.float64)
+    if len(knots) == 1:
+        return graph.add("Add", graph.add("Mul", value, 0.0), float(heights[0]))
+    widths = np.diff(knots)
+    slopes = np.diff(heights) / np.where(widths == 0, np.inf, widths)
+    clipped = graph.add("Clip", value, float(knots[0]), float(knots[-1]))
+    reached = graph.cast(graph.add("GreaterOrEqual", clipped, knots[None, 1:-1]), TensorProto.DOUBLE)
+    # The row of zeros in front keeps the sum defined where there are but two knots.
+    counted = graph.add("Concat", graph.add("Mul", clipped, 0.0), reached, axis=1)
+    segment = graph.cast(graph.add("ReduceSum", counted, np.array([1]), keepdims=1), TensorProto.INT64)
+    start, height, slope = (graph.add("Gather", table, segment, axis=0) for table in (knots[:-1], heights[:-1], slopes))
+    line = graph.add("Add", graph.add("Mul", slope, graph.add("Sub", clipped, start)), height)
+    line = graph.add("Where", graph.add("GreaterOrEqual", value, float(knots[-1])), float(heights[-1]), line)
+    return graph.add("Where", graph.add("Less", value, float(knots[0])), float(heights[0]), line)

@@ -67,15 +67,16 @@ def build_image(bundle: Bundle, settings: ImageConfig, platform: str | None = No
     platform = platform or settings.platform or DEFAULT_PLATFORM
     name, tag = bundle.manifest.name, f"{bundle.manifest.tag}-debug" if debug else bundle.manifest.tag
     engine = connect()
-    runtime = build_runtime(engine, find_base(engine, settings.base, platform), runtime_source(), debug=debug)
-    with tempfile.TemporaryDirectory(prefix="mldeploy-") as scratch:
-        layer = write_layer(bundle_tree(bundle), Path(scratch) / "bundle.tar")
-        image = compose((*runtime.layers, layer), platform, image_settings(bundle, runtime))
-        found = _find(engine, f"{name}:{tag}", image)
-        image_id = found or _load(engine, image)
-    rows = None if found else _prove(engine, image_id, platform)
-    engine.images.get(image_id).tag(name, tag)
-    _write_sbom(bundle, runtime)
+    with explained("build the image"):
+        runtime = build_runtime(engine, find_base(engine, settings.base, platform), runtime_source(), debug=debug)
+        with tempfile.TemporaryDirectory(prefix="mldeploy-") as scratch:
+            layer = write_layer(bundle_tree(bundle), Path(scratch) / "bundle.tar")
+            image = compose((*runtime.layers, layer), platform, image_settings(bundle, runtime))
+            found = _find(engine, f"{name}:{tag}", image)
+            image_id = found or _load(engine, image)
+        rows = None if found else _prove(engine, image_id, platform)
+        engine.images.get(image_id).tag(name, tag)
+        _write_sbom(bundle, runtime)
     size = sum(part.size for part in image.layers)
     return Image(name, tag, image_id, platform, bundle.manifest.bundle_id, size, not found, rows)
 

@@ -57,15 +57,16 @@ def explained(doing: str) -> Iterator[None]:
     """Turn what the Engine says into our errors; `doing` completes the sentence "Docker could not"."""
     try:
         yield
-    except (APIError, DockerException, RequestException) as failure:
+    except (DockerException, OSError) as failure:
         reason = _reason(failure)
-        if "no space left on device" in reason:
+        if "no space left on device" in reason.lower():
             raise MldeployError(
                 f"Docker could not {doing}: the disk is full",
                 cause=reason,
                 remedy="`docker system df` shows what takes space; `docker image prune` frees unused images.",
             ) from failure
-        kind = MldeployError if isinstance(failure, APIError) else UnreachableError
+        silent = isinstance(failure, RequestException) and not isinstance(failure, DockerException)
+        kind = UnreachableError if silent else MldeployError
         raise kind(f"Docker could not {doing}", cause=reason) from failure
 
 

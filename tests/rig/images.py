@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import fcntl
 import functools
 import hashlib
-import os
 import shutil
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mldeploy import console
-from tests.rig import apt
+from tests.rig import apt, debian
 from tests.rig.archive import File, pack
 from tests.rig.engine import docker
-from tests.rig.shell import RigError, as_root, run
+from tests.rig.shell import RigError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
 RECIPES = Path(__file__).parent / "images"
 REPOSITORY = "mldeploy-rig"
@@ -27,12 +25,9 @@ PYTHON = "python:3.13-slim"
 CADDY = "caddy:2"
 REGISTRY = "registry:2"
 STAGE_LABEL = "mldeploy.rig.stage"
-STAND_IN_LABEL = "mldeploy.rig.stand-in"
 PULL_TIMEOUT_S = 300
 BUILD_TIMEOUT_S = 900
 NEEDED_BYTES = 6_000_000_000
-# Not /tmp: that is often small, and debootstrap needs devices.
-SCRATCH = Path("/var/tmp/mldeploy-rig")
 
 
 def python() -> str:
@@ -64,9 +59,14 @@ def bare() -> str:
 def trixie() -> str:
     """A bare Debian that installs packages from where this machine does."""
     settings = apt.read()
-    with _alone():
-        if not exists(DEBIAN):
-            _make_debian(settings)
+    if not exists(DEBIAN):
+        _check_space()
+        if _hub_answers():
+            docker("tag", "debian:trixie", DEBIAN)
+        else:
+            console.note("making a minimal Debian trixie (about half a minute)")
+            debian.bootstrap(DEBIAN, settings)
+            console.step(f"{DEBIAN} made")
     return _build("trixie", DEBIAN, settings.files())
 
 
@@ -75,20 +75,27 @@ def exists(image: str) -> bool:
 
 
 def remove() -> None:
-    """Remove what this module built, and the real names given to stand-ins. What others use stays."""
-    built = docker("images", "--filter", f"reference={REPOSITORY}/*", "--format", "{{.Repository}}:{{.Tag}}").split()
-    stand_ins = docker("images", "--filter", f"label={STAND_IN_LABEL}", "--format", "{{.Repository}}:{{.Tag}}").split()
-    for image in {*built, *stand_ins}:
+    """Remove what this module built, and the real name given to a stand-in. What others use stays."""
+    tags = docker("images", "--filter", f"reference={REPOSITORY}/*", "--format", "{{.Repository}}:{{.Tag}}").split()
+    if _is_stand_in(PYTHON, "python"):
+        tags.append(PYTHON)
+    for tag in tags:
         with suppress(RigError):
-            docker("rmi", image)
+            docker("rmi", tag)
 
 
 def _real_or_stand_in(image: str, recipe: str) -> str:
-    if exists(image):
+    if exists(image) and not _is_stand_in(image, recipe):
         return image
     if not exists(_tag(recipe, trixie(), {})) and _hub_answers() and _pull(image):
         return image
     return _build(recipe, trixie(), {})
+
+
+def _is_stand_in(image: str, recipe: str) -> bool:
+    """Whether the real name is one that we gave."""
+    ours = docker("images", "--quiet", f"{REPOSITORY}/{recipe}").split()
+    return docker("images", "--quiet", image) in ours
 
 
 @functools.cache
@@ -134,17 +141,6 @@ def _own_cgroups() -> File:
     return File((RECIPES / "own-cgroups").read_bytes(), 0o755)
 
 
-@contextmanager
-def _alone() -> Iterator[None]:
-    """Let one process at a time use `SCRATCH`, of whichever checkout."""
-    folder = os.open(SCRATCH.parent, os.O_RDONLY)
-    try:
-        fcntl.flock(folder, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(folder)
-
-
 def _check_space() -> None:
     folder = Path(docker("info", "--format", "{{.DockerRootDir}}"))
     free = shutil.disk_usage(folder).free if folder.exists() else NEEDED_BYTES
@@ -154,34 +150,3 @@ def _check_space() -> None:
             cause=f"{folder} has {free / 1e9:.1f} GB free",
             remedy="Make room there; `docker system df` shows what Docker itself holds.",
         )
-
-
-def _make_debian(settings: apt.Apt) -> None:
-    if _hub_answers():
-        docker("tag", "debian:trixie", DEBIAN)
-        return
-    console.note("making a minimal Debian trixie (about half a minute)")
-    # The script is named because older versions of debootstrap know no trixie.
-    mirror = [settings.mirror, "/usr/share/debootstrap/scripts/sid"] if settings.mirror else []
-    root, tarball = SCRATCH / "root", SCRATCH / "debian.tar"
-    keyring = [f"--keyring={settings.keyring}"] if settings.keyring else []
-    _remove_scratch()
-    try:
-        run("mkdir", str(SCRATCH))
-        run(
-            *as_root("debootstrap", "--variant=minbase", *keyring, "trixie", str(root), *mirror),
-            timeout=BUILD_TIMEOUT_S,
-        )
-        skipped = [
-            f"--exclude={path}" for path in ("./dev/*", "./var/cache/apt/archives/*.deb", "./var/lib/apt/lists/*")
-        ]
-        run(*as_root("tar", "--directory", str(root), *skipped, "--create", "--file", str(tarball), "."))
-        docker("import", str(tarball), DEBIAN)
-    finally:
-        _remove_scratch()
-    console.step(f"{DEBIAN} made")
-
-
-def _remove_scratch() -> None:
-    # One file system: an interrupted debootstrap may have left /proc mounted in there.
-    run(*as_root("rm", "--recursive", "--force", "--one-file-system", str(SCRATCH)))

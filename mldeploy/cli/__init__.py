@@ -12,6 +12,7 @@ import typer
 from mldeploy import __version__, console
 from mldeploy.cli.inspect import inspect
 from mldeploy.cli.loadtest import loadtest
+from mldeploy.cli.look import logs, status
 from mldeploy.cli.package import package
 from mldeploy.cli.release import releases, rollback, ship
 from mldeploy.cli.serve import serve
@@ -25,7 +26,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for command in (package, ship, rollback, releases, loadtest, serve, inspect):
+for command in (package, ship, rollback, releases, status, logs, loadtest, serve, inspect):
     app.command()(command)
 
 

@@ -26,9 +26,11 @@ group() {  # the memory of one control group: its limit, what it uses, and the c
 }
 while IFS=: read -r _ controller path; do
   case "$controller" in "") base=/sys/fs/cgroup ;; memory) base=/sys/fs/cgroup/memory ;; *) continue ;; esac
-  while [ -n "$path" ]; do
+  path="${path%/}"
+  while true; do
     group "$base$path" memory.max memory.current
     group "$base$path" memory.limit_in_bytes memory.usage_in_bytes
+    [ -n "$path" ] || break
     path="${path%/*}"
   done
 done < /proc/self/cgroup

@@ -246,6 +246,28 @@ def test_a_release_whose_process_dies_in_the_watch_is_switched_back_from(first_s
     assert site.running() == {f"{APP}-{before[0]}"}
 
 
+def test_status_says_what_serves_and_sees_the_machine_as_small_as_it_is(first_serves: Site) -> None:
+    site = first_serves
+    release, _ = site.serving()
+    found = mldeploy(site.folder, "status", "--json").outcome
+    (app,) = found["apps"]
+    assert (app["app"], app["serving"], app["version"], app["interrupted"]) == (APP, release, FIRST, None)
+    held = [slot for slot in app["slots"] if slot["release"]]
+    assert [(slot["release"], slot["in_rotation"], slot["ready"]) for slot in held] == [(release, True, True)]
+    assert found["memory_free"] < 1024**3
+
+
+def test_logs_are_those_of_the_release_that_serves(first_serves: Site) -> None:
+    site = first_serves
+    httpx.post(f"{site.url}/predict", json={"instances": site.rows[:1]}, headers={"X-Request-ID": "find-me"})
+    ended = mldeploy(site.folder, "logs", "--tail", "20")
+    assert ended.exit_code == 0
+    assert "find-me" in {json.loads(line)["request_id"] for line in ended.stdout.splitlines() if "request_id" in line}
+    unknown = mldeploy(site.folder, "logs", "r999")
+    assert unknown.exit_code == 2
+    assert "there is no release 'r999'" in unknown.stderr
+
+
 def test_a_prepared_host_is_not_prepared_again(first_serves: Site) -> None:
     steps = [step["says"] for step in first_serves.ship(SECOND)["steps"]]
     assert not any("Docker" in step or "start Caddy" in step for step in steps)

@@ -60,7 +60,9 @@ def test_the_version_is_shown(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
     assert __version__ in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("command", ["package", "ship", "rollback", "releases", "loadtest", "serve"])
+@pytest.mark.parametrize(
+    "command", ["package", "ship", "rollback", "releases", "status", "logs", "loadtest", "serve", "inspect"]
+)
 def test_every_command_explains_itself(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: str
 ) -> None:

@@ -45,7 +45,8 @@ def create(app: str, release: str, address: str, image: str, limits: Limits) -> 
         "--log-driver", "json-file",
         "--log-opt", "max-size=10m",
         "--log-opt", "max-file=3",
-        "--stop-timeout", "30",
+        # The runtime takes up to 30 s to finish what is in flight.
+        "--stop-timeout", "35",
         "--volume", f"{folder.rotation}:/rotation:ro",
         "--env", "MLDEPLOY_ROTATION=/rotation",
         "--env", f"MLDEPLOY_RELEASE={release}",
@@ -99,6 +100,16 @@ def state(container: str) -> list[str]:
 def logs(container: str, lines: int) -> list[str]:
     """Print the last lines of both streams."""
     return ["sh", "-c", 'docker logs --tail "$1" "$2" 2>&1', "logs", str(lines), container]
+
+
+def stream_logs(container: str, *, since: str | None, tail: int | None, follow: bool) -> list[str]:
+    """Print the lines of both streams, as one."""
+    options = [
+        *(["--since", since] if since else []),
+        *(["--tail", str(tail)] if tail is not None else []),
+        *(["--follow"] if follow else []),
+    ]
+    return ["sh", "-c", 'exec docker logs "$@" 2>&1', "logs", *options, container]
 
 
 def control(container: str, *command: str) -> list[str]:

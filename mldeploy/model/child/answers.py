@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from .opening import plain
+from .opening import Unusable, plain
 
 
 def answer_rows(model: Any, task: str, fields: list[dict[str, Any]], columns: dict[str, list[Any]]) -> dict[str, Any]:
@@ -51,6 +51,8 @@ def _answer_range(
     try:
         chosen = {name: values[start:stop] for name, values in columns.items()}
         return [(start, stop, _ask(model, task, model_input(model, fields, chosen)))]
+    except Unusable:
+        raise
     except Exception as failure:
         # The original may refuse a row with any exception; which ones it refuses is what is asked here.
         if stop - start == 1:
@@ -70,7 +72,11 @@ def _ask(model: Any, task: str, rows: Any) -> dict[str, list[Any]]:
             if values.ndim == 2 and values.shape[1] == 1:
                 values = values[:, 0]
             if values.ndim != 1:
-                raise TypeError("several outputs a row")
+                raise Unusable(
+                    "the model predicts several values a row",
+                    f"its predict() answers an array of shape {predicted.shape}",
+                    "Package one model a value.",
+                )
             return {"values": [_number(value) for value in values.tolist()]}
         answer = {"labels": [plain(value) for value in predicted]}
         if hasattr(model, "predict_proba"):
@@ -88,7 +94,8 @@ def model_input(model: Any, fields: list[dict[str, Any]], columns: dict[str, lis
     if getattr(model, "feature_names_in_", None) is not None:
         import pandas as pd
 
-        return pd.DataFrame(arrays)
+        # The dtype is named, for pandas 3 would make text of objects, and NaN of None, which encoders tell apart.
+        return pd.DataFrame({name: pd.Series(array, dtype=array.dtype) for name, array in arrays.items()})
     if all(array.dtype == np.float64 for array in arrays.values()):
         return np.column_stack(list(arrays.values()))
     return np.column_stack([array.astype(object) for array in arrays.values()])

@@ -6,6 +6,7 @@ the linear map on it so far, so that a threshold deep in the model can be named 
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -58,7 +59,9 @@ class Trace:
 def find_facts(model: Any, names: Sequence[str] | None, width: int) -> list[dict[str, Any]]:
     """One JSON object a field, in the model's own order; unnamed fields are x0, x1, ..."""
     facts = [Facts(name) for name in (names or [f"x{place}" for place in range(width)])]
-    _walk(model, [Trace(each) for each in facts])
+    # Facts only suggest rows to try: a step that this walk does not understand must not end it all.
+    with suppress(Exception):
+        _walk(model, [Trace(each) for each in facts])
     return [each.to_json() for each in facts]
 
 

@@ -41,7 +41,7 @@ class Opened:
 
 def open_model(path: Path, allowed: Allowed) -> Opened:
     """Load `path` and check that it is one fitted classifier or regressor."""
-    model = _load(path, allowed)
+    model = _only_model(path, _load(path, allowed))
     kind = f"{type(model).__module__}.{type(model).__qualname__}"
     if not hasattr(model, "predict"):
         raise Unusable(
@@ -133,6 +133,23 @@ def _load(path: Path, allowed: Allowed) -> Any:
             ) from failure
     _require_version(path, caught)
     return model
+
+
+def _only_model(path: Path, loaded: Any) -> Any:
+    """What was loaded, or the one model in a dictionary, list or tuple of things saved together."""
+    if isinstance(loaded, dict):
+        found = {str(key): value for key, value in loaded.items() if hasattr(value, "predict")}
+    elif isinstance(loaded, (list, tuple)):
+        found = {str(place): value for place, value in enumerate(loaded) if hasattr(value, "predict")}
+    else:
+        return loaded
+    if len(found) > 1:
+        raise Unusable(
+            f"{path.name} holds {len(found)} models",
+            f"they are saved under {', '.join(found)}",
+            "Save the one to package by itself: joblib.dump(pipeline, FILE).",
+        )
+    return next(iter(found.values()), loaded)
 
 
 def _require_version(path: Path, caught: list[warnings.WarningMessage]) -> None:

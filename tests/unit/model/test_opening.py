@@ -58,6 +58,14 @@ def test_something_else_than_a_model_is_named(save: Save) -> None:
     assert "StandardScaler" in opened(save(StandardScaler().fit([[1.0]])))["cause"]
 
 
+def test_the_one_model_among_things_saved_together_is_found(save: Save, churn: Any) -> None:
+    assert opened(save({"model": churn, "features": ["a"], "note": None}))["task"] == "classifier"
+    assert opened(save(("v1", churn)))["task"] == "classifier"
+    refusal = opened(save({"old": churn, "new": churn}))
+    assert "2 models" in refusal["unusable"]
+    assert "old, new" in refusal["cause"]
+
+
 def test_an_unfitted_model_is_named(save: Save) -> None:
     refusal = opened(save(LogisticRegression()))
     assert "not fitted" in refusal["unusable"]

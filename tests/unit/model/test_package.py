@@ -9,11 +9,12 @@ import numpy as np
 import onnxruntime
 import pandas as pd
 import pytest
+from sklearn.compose import make_column_transformer
 from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import GradientBoostingRegressor, RandomForestClassifier
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 from typer.testing import CliRunner
 
 from mldeploy.bundle import read_bundle
@@ -173,6 +174,36 @@ def test_a_model_without_names_takes_those_of_the_sample(save: Save, tmp_path: P
     )
     assert [field.name for field in bundle.manifest.inputs] == ["höhe", "width in m"]
     assert any("no feature names" in line for line in told)
+
+
+def test_none_and_nan_are_told_apart_as_the_encoder_does(save: Save, tmp_path: Path) -> None:
+    rows = pd.DataFrame({"word": pd.Series(["x", "y", None] * 20, dtype=object), "size": np.arange(60.0)})
+    model = make_pipeline(
+        make_column_transformer((OneHotEncoder(handle_unknown="ignore"), ["word"]), remainder="passthrough"),
+        LogisticRegression(),
+    ).fit(rows, rows["word"].isna() ^ (rows["size"] > 40))
+    assert model[0].transformers_[0][1].categories_[0][-1] is None
+    bundle = package_model(save(model), into=tmp_path)
+    got = answers(bundle, rows)
+    np.testing.assert_allclose(got["probabilities"], model.predict_proba(rows), rtol=1e-12)
+
+
+def test_names_in_any_script_survive(save: Save, tmp_path: Path) -> None:
+    rows = pd.DataFrame({"Größe (cm)": np.arange(40.0), "a.b c": np.arange(40.0) % 7, "名前": ["東京", "大阪"] * 20})
+    rows.to_csv(tmp_path / "rows.csv", index=False)
+    model = make_pipeline(
+        make_column_transformer((OneHotEncoder(), ["名前"]), remainder="passthrough"), LinearRegression()
+    ).fit(rows, rows["a.b c"])
+    bundle = package_model(save(model), sample=tmp_path / "rows.csv", into=tmp_path)
+    assert [field.name for field in bundle.manifest.inputs] == list(rows)
+    assert bundle.manifest.inputs[2].categories == ("大阪", "東京")
+    assert bundle.manifest.inputs[2].unknown == "reject"
+
+
+def test_a_model_of_several_values_is_refused(save: Save, tmp_path: Path) -> None:
+    x = np.random.default_rng(0).normal(size=(50, 2))
+    with pytest.raises(UsageError, match="several values"):
+        package_model(save(LinearRegression().fit(x, x)), into=tmp_path)
 
 
 def test_a_model_that_nothing_converts_is_named(save: Save, tmp_path: Path) -> None:

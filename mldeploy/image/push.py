@@ -83,7 +83,9 @@ def _show(progress: Progress, bars: dict[str, TaskID], event: dict[str, Any]) ->
         return
     if layer not in bars:
         bars[layer] = progress.add_task(f"layer {layer}")
-    progress.update(bars[layer], completed=detail["current"], total=detail.get("total"))
+    # The Engine counts a layer's archive, headers included, against the size of its files.
+    total = detail.get("total") or detail["current"]
+    progress.update(bars[layer], completed=min(detail["current"], total), total=total)
 
 
 def _unreachable(registry: str, cause: str) -> UnreachableError:

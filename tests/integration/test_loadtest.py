@@ -61,9 +61,9 @@ def test_a_stalled_server_does_not_hold_back_what_is_due() -> None:
         load = Load(f"{url}/predict", rate=400, duration_s=2.0, arrivals="poisson")
         run = run_load(load, ROWS, ticks.append)
     assert np.array_equal(run.due, load.due_times())
-    stalled = (run.due % 1.0 > 0.5) & (run.due % 1.0 < 0.9)
-    assert np.median((run.sent - run.due)[stalled]) < 0.05
-    assert np.median((run.done - run.due)[stalled]) > 0.05
+    # A stall of half a second at 400 a second leaves 200 unanswered; who waits for answers never has more than one.
+    unanswered = [np.count_nonzero((run.sent <= moment) & (run.done > moment)) for moment in run.sent]
+    assert max(unanswered) > 100
     assert ticks
     assert ticks[-1].answered <= len(run.due)
 

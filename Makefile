@@ -5,7 +5,7 @@ PYTHON = .venv/bin/python
 BOOTSTRAP = sh tests/rig/bootstrap.sh
 
 .NOTPARALLEL:
-.PHONY: help demo test lint unit integration clean
+.PHONY: help demo test lint unit integration zoo clean
 
 help:
 	@echo "make demo         a model from the laptop to a VM, and back, on real parts"
@@ -13,6 +13,7 @@ help:
 	@echo "make lint         ruff and mypy"
 	@echo "make unit         the fast tests"
 	@echo "make integration  the tests on a real registry and VM"
+	@echo "make zoo          every model of the zoo, on rows that its proof has not seen; prints the table"
 	@echo "make clean        remove all that the others made"
 
 demo:
@@ -29,11 +30,15 @@ lint:
 
 unit:
 	@$(BOOTSTRAP) python
-	$(PYTHON) -m pytest tests/unit
+	$(PYTHON) -m pytest tests/unit tests/zoo
 
 integration:
 	@$(BOOTSTRAP) rig
 	$(PYTHON) -m pytest tests/integration
+
+zoo:
+	@$(BOOTSTRAP) python
+	$(PYTHON) -m tests.zoo
 
 clean:
 	@if [ -d .rig ]; then $(BOOTSTRAP) rig && $(PYTHON) -m tests.rig down --images; fi

@@ -135,19 +135,19 @@ def _capacity(
         console.emit_json(capacity.to_json())
     if capacity.rate is None:
         _judge(capacity.trials[0])
-        raise TargetMissedError("No rate held when it was repeated", remedy="Start lower with --qps, or run it longer.")
+        raise TargetMissedError("no rate held when it was repeated", remedy="Start lower with --qps, or run it longer.")
 
 
 def _judge(result: Result) -> None:
     if result.verdict == "invalid":
         raise MldeployError(
-            "The run does not count",
+            "the run does not count",
             cause=result.invalid,
             remedy="Free this machine's processors, ask for a lower rate, or run it from a larger machine.",
         )
     if result.verdict == "missed":
         raise TargetMissedError(
-            "The target is missed",
+            "the target is missed",
             cause=f"p99 {ms(result.p99_s)} of {ms(result.target.p99_s)} allowed, "
             f"{result.error_rate:.2%} errors of {result.target.max_error_rate:.2%} allowed",
         )

@@ -46,6 +46,7 @@ def package(
         TIME_LIMIT_S
     ),
     as_json: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON.")] = False,
+    debug_image: Annotated[bool, typer.Option("--debug-image", help="Keep the base's shell in the image.")] = False,
     no_image: Annotated[bool, typer.Option("--no-image", help="Stop at the bundle.")] = False,
 ) -> None:
     """Convert a fitted model to ONNX, prove that it answers as the original does, bundle it, and build its image."""
@@ -70,16 +71,16 @@ def package(
     except ParityError as failure:
         console.err.print(_worst_rows(failure.worst))
         raise
-    image = None if no_image else _build_image(bundle, config.image)
+    image = None if no_image else _build_image(bundle, config.image, debug=debug_image)
     if as_json:
         console.emit_json(_outcome(bundle, image))
 
 
-def _build_image(bundle: Bundle, settings: ImageConfig) -> Image:
+def _build_image(bundle: Bundle, settings: ImageConfig, *, debug: bool) -> Image:
     from mldeploy.image import build_image
 
     try:
-        image = build_image(bundle, settings)
+        image = build_image(bundle, settings, debug=debug)
     except UnreachableError as failure:
         raise UnreachableError(
             f"no image was built, and the bundle is kept in {bundle.path}",

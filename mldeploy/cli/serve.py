@@ -40,7 +40,7 @@ def serve(
     except KeyboardInterrupt:
         console.step("ended")
         return
-    raise MldeployError("The server ended by itself", cause=f"exit code {code}; see above")
+    raise MldeployError("the server ended by itself", cause=f"exit code {code}; see above")
 
 
 def _curl(bundle: Bundle, url: str) -> str:

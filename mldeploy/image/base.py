@@ -55,7 +55,7 @@ def python_version(tree: Tree) -> str:
     found = {match[1] for name in tree if (match := re.fullmatch(r"usr/(?:local/)?lib/python(3\.\d+)/os\.py", name))}
     if len(found) != 1:
         raise MldeployError(
-            "The base image cannot be used",
+            "the base image cannot be used",
             cause="it holds no Python" if not found else f"it holds several Pythons: {', '.join(sorted(found))}",
             remedy="Set image.base in mldeploy.toml to an image with one Python, such as python:3.13-slim.",
         )
@@ -76,13 +76,13 @@ def _pull(engine: DockerClient, name: str, platform: str) -> Base:
         engine.images.pull(name, platform=platform)
     except APIError as failure:
         raise UnreachableError(
-            f"The base image {name} cannot be pulled for {platform}",
+            f"the base image {name} cannot be pulled for {platform}",
             cause=str(failure.explanation or failure),
             remedy="Check the network and `docker pull`, or name an image that you have: image.base in mldeploy.toml.",
         ) from failure
     if base := _local(engine, name, platform):
         return base
     raise MldeployError(
-        f"The base image {name} is not made for {platform}",
+        f"the base image {name} is not made for {platform}",
         remedy="Set image.base in mldeploy.toml to one that is, such as python:3.13-slim.",
     )

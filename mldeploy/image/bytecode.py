@@ -80,7 +80,7 @@ def _compile(engine: DockerClient, native: Base, sources: Tree) -> Tree:
             container.start()
             if container.wait()["StatusCode"]:
                 raise MldeployError(
-                    f"The Python of {native.name} does not run", cause=container.logs(tail=5).decode(errors="replace")
+                    f"the Python of {native.name} does not run", cause=container.logs(tail=5).decode(errors="replace")
                 )
             stream, _ = container.get_archive(f"/{WORK}")
             with tarfile.open(fileobj=io.BytesIO(b"".join(stream))) as archive:

@@ -62,5 +62,5 @@ def _attributes(engine: DockerClient, reference: str) -> dict[str, Any]:
         return dict(engine.images.get(reference).attrs)
     except ImageNotFound as failure:
         raise UsageError(
-            f"There is no bundle and no image {reference}", remedy="`docker image ls` shows the images that are here."
+            f"there is no bundle and no image {reference}", remedy="`docker image ls` shows the images that are here."
         ) from failure

@@ -58,7 +58,7 @@ def _control(container: Container, *command: str) -> dict[str, Any]:
 def _not_proven(container: Container, reason: str) -> NotProvenError:
     log = container.logs(tail=5).decode(errors="replace").strip()
     return NotProvenError(
-        "The new image does not answer its golden rows as the original model did",
+        "the new image does not answer its golden rows as the original model did",
         cause="\n".join(part for part in (reason, log) if part),
         remedy="`mldeploy serve` runs the same bundle without Docker and shows all that the server says.",
     )

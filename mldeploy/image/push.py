@@ -90,7 +90,7 @@ def _show(progress: Progress, bars: dict[str, TaskID], event: dict[str, Any]) ->
 
 def _unreachable(registry: str, cause: str) -> UnreachableError:
     return UnreachableError(
-        f"The registry {registry} does not answer",
+        f"the registry {registry} does not answer",
         cause=cause,
         remedy="Check `registry` in mldeploy.toml, and that the registry runs and this machine reaches it.",
     )
@@ -99,8 +99,8 @@ def _unreachable(registry: str, cause: str) -> UnreachableError:
 def _refused(registry: str, cause: str) -> MldeployError:
     if any(sign in cause.lower() for sign in NO_LOGIN):
         return UnreachableError(
-            f"The registry {registry} refuses the login",
+            f"the registry {registry} refuses the login",
             cause=cause,
             remedy=f"Log in with `docker login {registry.split('/')[0]}`, as one who may push there.",
         )
-    return MldeployError(f"The registry {registry} did not take the image", cause=cause, remedy="Try again.")
+    return MldeployError(f"the registry {registry} did not take the image", cause=cause, remedy="Try again.")

@@ -63,7 +63,7 @@ def _check_free(host: str, port: int) -> None:
     except OSError as failure:
         in_use = failure.errno == errno.EADDRINUSE
         raise UsageError(
-            f"Port {port} is in use" if in_use else f"Cannot listen at {host}:{port}",
+            f"port {port} is in use" if in_use else f"Cannot listen at {host}:{port}",
             cause=str(failure),
             remedy=f"Choose another port, such as --port {port + 1 if port < 65535 else 8000}.",
         ) from failure
@@ -76,13 +76,13 @@ def _await_ready(server: subprocess.Popen[bytes], environment: dict[str, str]) -
         try:
             while client.poll() is None:
                 if (code := server.poll()) is not None:
-                    raise MldeployError("The server ended before it was ready", cause=f"exit code {code}; see above")
+                    raise MldeployError("the server ended before it was ready", cause=f"exit code {code}; see above")
                 time.sleep(POLL_S)
         finally:
             client.kill()
         said = client.stdout.read() if client.stdout else b""
     if client.returncode:
-        raise MldeployError("The server does not become ready", cause=str(json.loads(said or b"{}").get("reason", "")))
+        raise MldeployError("the server does not become ready", cause=str(json.loads(said or b"{}").get("reason", "")))
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:

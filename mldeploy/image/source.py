@@ -39,7 +39,7 @@ def runtime_source() -> RuntimeSource:
         if source.package.is_dir() and source.lock.is_file():
             return source
     raise MldeployError(
-        "This installation of mldeploy lacks its server",
+        "this installation of mldeploy lacks its server",
         cause=f"neither {PACKAGE / '_runtime'} nor {PACKAGE.parent / 'runtime'} holds it",
         remedy="Install mldeploy again.",
     )

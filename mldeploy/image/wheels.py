@@ -36,8 +36,8 @@ def install_wheels(lock: Path, platform: str, python: str, into: Path) -> None:
     cause = done.stderr.strip()
     if any(sign in cause for sign in ("Failed to fetch", "error sending request", "dns error", "timed out")):
         raise UnreachableError(
-            "The package index does not answer",
+            "the package index does not answer",
             cause=cause,
             remedy="The first image for a platform needs the network once; try again when it is there.",
         )
-    raise MldeployError(f"The server's packages cannot be installed for {platform} and Python {python}", cause=cause)
+    raise MldeployError(f"the server's packages cannot be installed for {platform} and Python {python}", cause=cause)

@@ -52,7 +52,7 @@ def _generate(job: Job, on_tick: Callable[[Tick], None] | None) -> None:
         if code:
             said.seek(0)
             raise MldeployError(
-                "The load generator ended early",
+                "the load generator ended early",
                 cause=(said.read().strip().splitlines() or [f"exit code {code}"])[-1],
             )
 

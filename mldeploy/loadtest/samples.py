@@ -39,7 +39,7 @@ class Load:
     def __post_init__(self) -> None:
         if self.warmup_s + self.duration_s > MAX_DURATION_S:
             raise UsageError(
-                f"A run may last {MAX_DURATION_S:.0f} s, warm-up included",
+                f"a run may last {MAX_DURATION_S:.0f} s, warm-up included",
                 cause=f"asked for {self.warmup_s + self.duration_s:.0f} s",
             )
 

@@ -114,7 +114,7 @@ def test_the_command_exits_by_the_verdict(tmp_path: Path) -> None:
         missed = mldeploy(tmp_path, *asked, "--url", url, "--p99", "10ms")
     assert met.outcome["verdict"] == "met"
     assert missed.exit_code == 4
-    assert "The target is missed" in missed.stderr
+    assert "the target is missed" in missed.stderr
     foreign = mldeploy(tmp_path, *asked, "--url", "http://198.51.100.1")
     assert foreign.exit_code == 2
     assert "--i-own-this-host" in foreign.stderr

@@ -71,7 +71,7 @@ def test_a_port_in_use_is_a_clear_error(tmp_path: Path, port: int) -> None:
     with socket.create_server(("127.0.0.1", port)):
         ended = mldeploy(tmp_path, "serve", "--port", str(port))
     assert ended.exit_code == 2
-    assert f"Port {port} is in use" in ended.stderr
+    assert f"port {port} is in use" in ended.stderr
 
 
 def test_a_bundle_that_does_not_answer_its_golden_rows_is_not_served(tmp_path: Path, port: int) -> None:

@@ -68,6 +68,7 @@ def infer_fields(described: Described, sample: Sample | None) -> tuple[list[Fiel
         notes.append(note)
     if sample is not None:
         _require_columns([fact["name"] for fact in facts], sample)
+    _require_servable([fact["name"] for fact in facts])
     fields = [_field(fact, sample) for fact in facts]
     if sample is None:
         guessed = [field.name for field, fact in zip(fields, facts, strict=True) if _tells_nothing(fact)]
@@ -133,6 +134,18 @@ def _name_fields(facts: list[dict[str, Any]], sample: Sample | None) -> tuple[li
         named = [{**fact, "name": name} for fact, name in zip(facts, sample.columns, strict=True)]
         return named, "the model keeps no feature names: taken from the sample, in its order"
     return facts, f"the model keeps no feature names: its fields are called {names[0]} to {names[-1]}, in its order"
+
+
+def _require_servable(names: list[str]) -> None:
+    """Refuse names that a strict JSON decoder cannot have as keys, before a server would."""
+    strange = [name for name in names if not name or any(sign in '"\\' or ord(sign) < 0x20 for sign in name)]
+    if strange:
+        raise UsageError(
+            f"the field {strange[0]!r} cannot be served",
+            cause="a field's name is a key of the request: it may hold neither a double quote, a backslash nor a "
+            "control character, and is not empty",
+            remedy="Rename the column and train the model again.",
+        )
 
 
 def _require_columns(names: list[str], sample: Sample) -> None:

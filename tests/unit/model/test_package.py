@@ -200,6 +200,17 @@ def test_names_in_any_script_survive(save: Save, tmp_path: Path) -> None:
     assert bundle.manifest.inputs[2].unknown == "reject"
 
 
+@pytest.mark.parametrize("name", ['say "age"', "back\\slash", "tab\tbed", ""])
+def test_a_name_that_cannot_be_a_key_is_refused_before_anything_is_written(
+    save: Save, tmp_path: Path, name: str
+) -> None:
+    data = pd.DataFrame({name: [0.0, 1.0, 2.0, 3.0], "b": [1.0, 0.0, 1.0, 0.0]})
+    model = LinearRegression().fit(data, [0.0, 1.0, 2.0, 3.0])
+    with pytest.raises(UsageError, match="cannot be served"):
+        package_model(save(model), into=tmp_path / "build")
+    assert not (tmp_path / "build").exists()
+
+
 def test_a_model_of_several_values_is_refused(save: Save, tmp_path: Path) -> None:
     x = np.random.default_rng(0).normal(size=(50, 2))
     with pytest.raises(UsageError, match="several values"):

@@ -68,3 +68,7 @@ class NeedsPersonError(MldeployError):
     """Something failed half way and could not be undone: the message says what to look at."""
 
     exit_code = ExitCode.NEEDS_PERSON
+
+
+class LockLostError(NeedsPersonError):
+    """The lock went while work was under way: what was done stands, and another may be at work."""

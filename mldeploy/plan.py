@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mldeploy.errors import LockedError, MldeployError, NeedsPersonError
+from mldeploy.errors import LockLostError, MldeployError, NeedsPersonError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -67,7 +67,7 @@ def execute(steps: Sequence[Step], report: Report, *, final: Sequence[Step] = ()
                 _carry_out(step, done, report)
             # Inside the try, so that an interrupt is either undone or comes too late, and never falls between.
             shield.enter_context(_uninterrupted())
-        except LockedError:
+        except LockLostError:
             raise
         except BaseException as failure:
             with _uninterrupted():

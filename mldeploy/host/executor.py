@@ -48,7 +48,7 @@ class CommandError(MldeployError):
         super().__init__(
             f"a command failed on {host} (exit code {result.exit_code})",
             cause=(result.stderr or result.stdout).strip()[-2000:] or "it printed nothing",
-            remedy=f"It was: {shlex.join(str(argument) for argument in argv)[:500]}",
+            remedy=f"Try it on the host by hand: {shlex.join(str(argument) for argument in argv)[:500]}",
         )
         self.result = result
 

@@ -39,6 +39,7 @@ fact systemd "$(command -v systemctl)"
 fact routes "$(awk 'NR > 1 {print $2 "/" $8}' /proc/net/route | tr '\n' ' ')"
 fact prepared "$(cat "$1/prepared" 2>/dev/null)"
 if command -v docker >/dev/null 2>&1; then
+  fact docker_installed yes
   fact docker "$(docker version --format '{{.Server.Version}}' 2>/dev/null)"
   fact network "$(docker network inspect --format '{{(index .IPAM.Config 0).Subnet}}' "$2" 2>/dev/null)"
   fact caddy "$(docker inspect --format '{{.State.Status}}' "$3" 2>/dev/null)"
@@ -59,6 +60,7 @@ class Facts:
     has_systemd: bool
     routes: tuple[IPv4Network, ...]
     prepared: str
+    docker_installed: bool
     docker: str
     network: str
     caddy: str
@@ -89,6 +91,7 @@ def parse(printed: str) -> Facts:
         has_systemd="systemd" in raw,
         routes=tuple(_route(route) for route in raw.get("routes", "").split()),
         prepared=raw.get("prepared", ""),
+        docker_installed="docker_installed" in raw,
         docker=raw.get("docker", ""),
         network=raw.get("network", ""),
         caddy=raw.get("caddy", ""),

@@ -127,8 +127,7 @@ def _start_caddy(executor: Executor, subnet: IPv4Network) -> str:
     executor.run(files.make_folders(SITES))
     executor.run(files.write(CADDYFILE), stdin=caddy.caddyfile())
     executor.run(docker.pull(CADDY_IMAGE), deadline=300)
-    executor.run(docker.remove(CADDY_CONTAINER), deadline=60)
-    executor.run(caddy.run(caddy_address(subnet)), deadline=60)
+    executor.run(caddy.replace(caddy_address(subnet)), deadline=90)
     return executor.run(["docker", "exec", CADDY_CONTAINER, "caddy", "version"]).stdout
 
 

@@ -65,7 +65,9 @@ class SshExecutor:
         """Start `argv` and return its channel, for a command that lives on beside others."""
         command = shlex.join([*self._prefix, *(reveal(argument) for argument in argv)])
         try:
-            channel: paramiko.Channel = self._connection.create_session()
+            # Not fabric's own session: that reconnects in silence, and waits for an hour.
+            channel: paramiko.Channel = self._connection.transport.open_session(timeout=CONNECT_SECONDS)
+            channel.settimeout(CONNECT_SECONDS)
             channel.exec_command(command)
         except (OSError, paramiko.SSHException, EOFError) as failure:
             raise UnreachableError(

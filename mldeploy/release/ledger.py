@@ -100,16 +100,18 @@ def replay(text: str) -> History:
     releases: dict[str, ReleaseRecord] = {}
     served: list[str] = []
     before: list[str] = []
+    begun = 0
     interrupted: Event | None = None
     for event in events:
         if event.record:
             releases[event.release] = event.record
         interrupted = event if event.event in ("started", "switched") else None
         if event.event == "started":
-            before = served.copy()
+            begun, before = event.operation, served.copy()
         elif event.event == "switched":
             _take_over(served, event)
-        elif event.event == "failed":
+        elif event.event == "failed" and event.operation == begun:
+            # One whose `started` never reached the ledger has changed nothing.
             served = before
     return History(tuple(events), releases, tuple(served), interrupted, torn)
 

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from mldeploy.errors import LockedError
+from mldeploy.errors import LockedError, LockLostError, UnreachableError
 from mldeploy.host.executor import CommandError
 from mldeploy.host.layout import LOCK
 
@@ -78,10 +78,12 @@ class Guarded:
     def run(self, argv: Sequence[str | Secret], *, stdin: str = "", deadline: float = 30, check: bool = True) -> Result:
         result = self._executor.run([*self._guard, *argv], stdin=stdin, deadline=deadline, check=False)
         if result.exit_code == _LOST:
-            raise LockedError(
-                f"the lock of {self.name} was lost, so nothing more was done",
-                cause=f"no heartbeat reached it for {MISSED_HEARTBEAT_SECONDS} s: this machine slept, or was cut off",
-                remedy="Run the command again: it continues from what the host's ledger says.",
+            raise LockLostError(
+                f"the lock of {self.name} was lost on the way, so nothing more was done",
+                cause=f"no heartbeat reached it for {MISSED_HEARTBEAT_SECONDS} s: this machine slept or was cut off, "
+                "or the host was restarted",
+                remedy="What serves goes on serving. The next ship or rollback finishes or undoes the rest, and says "
+                "which; `mldeploy status` shows how it stands.",
             )
         if check and result.exit_code != 0:
             raise CommandError(self.name, list(argv), result)
@@ -119,7 +121,14 @@ def _read_line(stream: Stream) -> str:
     stream.settimeout(MISSED_HEARTBEAT_SECONDS)
     line = b""
     while not line.endswith(b"\n"):
-        chunk = stream.recv(1024)
+        try:
+            chunk = stream.recv(1024)
+        except TimeoutError as failure:
+            raise UnreachableError(
+                "the host did not answer when asked for its lock",
+                cause=f"nothing came for {MISSED_HEARTBEAT_SECONDS} s",
+                remedy="Look at the machine, then run the command again.",
+            ) from failure
         if not chunk:
             break
         line += chunk

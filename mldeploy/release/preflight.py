@@ -5,14 +5,29 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from mldeploy.errors import MldeployError
+from mldeploy.errors import MldeployError, UnreachableError
 
 if TYPE_CHECKING:
     from mldeploy.host.facts import Facts
+    from mldeploy.release.ledger import History
 
 MIN_DISK_BYTES = 500 * 1024**2
 MIN_MEMORY_BYTES = 120 * 1024**2
 MAX_CLOCK_SKEW_SECONDS = 300
+
+
+def require_docker(host: str, facts: Facts) -> None:
+    """Refuse a host whose Docker is there and does not answer: what runs there cannot be known."""
+    if facts.docker_installed and not facts.docker:
+        raise UnreachableError(
+            f"Docker on {host} does not answer",
+            cause="its command is installed, but the daemon is not running or is starting",
+            remedy=f"Look at it with `ssh {host} systemctl status docker`. What it runs goes on serving meanwhile.",
+        )
+
+
+def torn_warning(history: History) -> list[str]:
+    return ["a line of the ledger was torn by a power cut or a full disk; it was passed over"] if history.torn else []
 
 
 def require_room(host: str, facts: Facts) -> None:

@@ -3,38 +3,47 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mldeploy.plan import Done
 from mldeploy.release.operation import Operation, record_event
 from mldeploy.release.start import remove, stop
 from mldeploy.release.state import read_state
-from mldeploy.release.switch import enter, leave_and_drain, retire
+from mldeploy.release.switch import enter, is_ready, leave, leave_and_drain, retire
 
 if TYPE_CHECKING:
     from ipaddress import IPv4Network
 
     from mldeploy.host.executor import Executor
     from mldeploy.plan import Report
+    from mldeploy.release.ledger import Event
     from mldeploy.release.state import AppState
 
 
-def read_settled_state(executor: Executor, app: str, subnet: IPv4Network, report: Report) -> AppState:
-    """The app's state, after an operation that was left interrupted has been brought to an end."""
+@dataclass(frozen=True)
+class Settled:
+    """The app's state with no operation left open; `ended` is the one that was found interrupted, if one was."""
+
+    state: AppState
+    ended: Event | None
+
+
+def settle(executor: Executor, app: str, subnet: IPv4Network, report: Report) -> Settled:
+    """Read the app's state, after bringing an operation that was left interrupted to an end."""
     state = read_state(executor, app, subnet)
+    interrupted = state.history.interrupted
+    if interrupted is None:
+        return Settled(state, None)
     start = time.monotonic()
-    if (what := reconcile(executor, state)) is None:
-        return state
+    what = _reconcile(executor, state, interrupted)
     now = time.monotonic()
     report(Done(what, "", now - start, now))
-    return read_state(executor, app, subnet)
+    return Settled(read_state(executor, app, subnet), interrupted)
 
 
-def reconcile(executor: Executor, state: AppState) -> str | None:
-    """Bring an interrupted operation to an end; returns what was done, in words, or None where nothing was due."""
-    last = state.history.interrupted
-    if last is None:
-        return None
+def _reconcile(executor: Executor, state: AppState, last: Event) -> str:
+    """Finish or undo the operation whose last event is `last`; returns what was done, in words."""
     op = Operation(
         executor=executor,
         folder=state.folder,
@@ -56,20 +65,34 @@ def reconcile(executor: Executor, state: AppState) -> str | None:
 
 
 def _new_serves(op: Operation, state: AppState) -> bool:
-    return op.release in state.rotation and op.previous not in state.rotation
+    """Whether the new release is what serves: in rotation, alive, and the one before gone from rotation or dead."""
+    if op.release not in state.rotation:
+        return False
+    old_lives = op.previous is not None and _lives(op, state, op.previous)
+    if op.previous in state.rotation:
+        return not old_lives and _lives(op, state, op.release)
+    return not old_lives or _lives(op, state, op.release)
+
+
+def _lives(op: Operation, state: AppState, release: str) -> bool:
+    container = state.container_of(release)
+    return container is not None and container.running and is_ready(op, release)
 
 
 def _finish(op: Operation, state: AppState, *, switched: bool) -> None:
     if not switched:
         record_event(op, "switched")
-    if op.previous and state.container_of(op.previous):
-        retire(op, op.previous)
+    if op.previous:
+        leave(op, op.previous)
+        if state.container_of(op.previous):
+            retire(op, op.previous)
     record_event(op, "finished", "reconciled")
 
 
 def _undo(op: Operation, state: AppState) -> None:
     if op.previous:
         enter(op, op.previous)
+    leave(op, op.release)
     if container := state.container_of(op.release):
         leave_and_drain(op, op.release)
         if op.action == "ship":

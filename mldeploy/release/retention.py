@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from mldeploy.errors import MldeployError
 from mldeploy.host.commands import docker
 
 if TYPE_CHECKING:
@@ -18,22 +19,27 @@ def kept_releases(served: tuple[str, ...]) -> frozenset[str]:
     return frozenset(served[-KEEP_SERVED:])
 
 
-def clean(executor: Executor, state: AppState) -> list[str]:
-    """Remove stopped containers and images of releases that are not kept; returns what could not be removed."""
+def clean(executor: Executor, state: AppState) -> None:
+    """Remove stopped containers and images of releases that are not kept.
+
+    Raises MldeployError, after all was tried, when something could not be removed.
+    """
     kept = kept_releases(state.history.served)
-    images = state.history.releases
-    needed = {images[release].image for release in kept}
+    releases = state.history.releases
+    needed = {releases[release].image for release in kept}
+    there = set(executor.run(docker.images()).stdout.split())
     complaints = []
-    for release, record in images.items():
+    for release, record in releases.items():
         container = state.container_of(release)
         if release in kept or release in state.rotation or (container and container.running):
             continue
         if container:
             complaints += _try(executor, docker.remove(container.name))
-        if record.image not in needed:
-            needed.add(record.image)
+        if record.image in there - needed:
+            there.remove(record.image)
             complaints += _try(executor, docker.remove_image(record.image))
-    return complaints
+    if complaints:
+        raise MldeployError("some old releases could not be removed", cause="; ".join(complaints))
 
 
 def _try(executor: Executor, argv: list[str]) -> list[str]:

@@ -5,17 +5,18 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from mldeploy.errors import UsageError
+from mldeploy.errors import MldeployError, UsageError
 from mldeploy.host.facts import gather
-from mldeploy.host.setup import caddy_address, network_of
+from mldeploy.host.setup import caddy_address, network_of, setup_steps
 from mldeploy.host.ssh import connect
 from mldeploy.plan import Report, Step, execute
 from mldeploy.release.lock import hold
 from mldeploy.release.operation import Operation
 from mldeploy.release.outcome import Outcome, outcome_of
-from mldeploy.release.reconcile import read_settled_state
+from mldeploy.release.preflight import require_docker, require_room, torn_warning
+from mldeploy.release.reconcile import Settled, settle
 from mldeploy.release.settings import read_settings
-from mldeploy.release.start import pull, start_kept, start_new, stop
+from mldeploy.release.start import pull, remove, start_kept, start_new, stop
 from mldeploy.release.state import apps_on
 from mldeploy.release.switch import finish_steps, switch_steps
 
@@ -37,9 +38,16 @@ def rollback(
     begun = time.monotonic()
     with connect(host, config) as ssh:
         facts = gather(ssh)
+        require_docker(host, facts)
+        require_room(host, facts)
         app = choose_app(ssh, app or config.app.name)
         with hold(ssh, f"rolling back {app}") as executor:
-            state = read_settled_state(executor, app, network_of(facts), report)
+            if facts.caddy != "running":
+                execute(setup_steps(executor, facts), report)
+            settled = settle(executor, app, network_of(facts), report)
+            if already := _already_done(settled, release):
+                return _settled_outcome(executor.name, settled.state, already, time.monotonic() - begun)
+            state = settled.state
             target = choose_target(state.history, release)
             op = Operation(
                 executor=executor,
@@ -55,7 +63,40 @@ def rollback(
             )
             steps = switch_steps(op, [_start_step(op, state)])
             switched = execute(steps, report, final=finish_steps(op, state))
-    return outcome_of(op, switched.done, switched.complaints)
+    return outcome_of(op, switched.done, [*switched.complaints, *torn_warning(state.history)])
+
+
+def _already_done(settled: Settled, wanted: str | None) -> str | None:
+    """Why bringing an interrupted operation to its end was all that was meant, or None where it was not.
+
+    A person who repeats a rollback that was cut off, or rolls back a ship that was, does not mean one further.
+    """
+    ended, history = settled.ended, settled.state.history
+    if ended is None or history.serving is None:
+        return None
+    if wanted not in (None, history.serving, history.releases[history.serving].version):
+        return None
+    if ended.action == "rollback" and history.serving == ended.release:
+        return f"the rollback to {ended.release} had been cut off after its switch, and is finished now"
+    if ended.action == "ship" and history.serving != ended.release:
+        return f"the ship of {ended.release} had been cut off, and is undone now"
+    return None
+
+
+def _settled_outcome(host: str, state: AppState, why: str, seconds: float) -> Outcome:
+    history = state.history
+    serving = str(history.serving)
+    return Outcome(
+        host=host,
+        app=state.folder.app,
+        action="rollback",
+        release=serving,
+        version=history.releases[serving].version,
+        previous=None,
+        seconds_to_switch=round(seconds, 3),
+        steps=[],
+        warnings=[f"nothing more was rolled back: {why}"],
+    )
 
 
 def choose_app(executor: Executor, wanted: str | None) -> str:
@@ -106,9 +147,24 @@ def _why_not(wanted: str, named: list[str], succeeded: list[str], serving: str |
 def _start_step(op: Operation, state: AppState) -> Step:
     slot = state.free_slot()
     where = f"in the {state.slots.name_of(slot)} slot, out of rotation"
-    if state.container_of(op.release) is None:
-        return Step(f"create {op.container} anew {where}", lambda: _recreate(op, slot), lambda _: _take_down(op))
-    return Step(f"start the kept {op.container} {where}", lambda: start_kept(op, slot), lambda _: _take_down(op))
+    kept = state.container_of(op.release)
+    if kept is None:
+        return Step(
+            f"create {op.container} anew {where}",
+            lambda: _recreate(op, slot),
+            lambda _: remove(op.executor, op.container),
+        )
+    if kept.running:
+        raise MldeployError(
+            f"{op.release} is running already, out of what the ledger knows",
+            cause=f"{kept.name} is {kept.state}; {op.previous} is what serves, says the ledger",
+            remedy=f"Stop it on the host with `docker stop {kept.name}`, then roll back again.",
+        )
+    return Step(
+        f"start the kept {op.container} {where}",
+        lambda: start_kept(op, slot),
+        lambda _: stop(op.executor, op.container),
+    )
 
 
 def _recreate(op: Operation, slot: str) -> str:
@@ -117,7 +173,3 @@ def _recreate(op: Operation, slot: str) -> str:
     pull(op.executor, settings.image)
     start_new(op, slot, settings)
     return "its container was gone"
-
-
-def _take_down(op: Operation) -> None:
-    stop(op.executor, op.container)

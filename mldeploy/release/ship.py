@@ -19,8 +19,8 @@ from mldeploy.release.ledger import ReleaseRecord
 from mldeploy.release.lock import hold
 from mldeploy.release.operation import Operation
 from mldeploy.release.outcome import Outcome, outcome_of
-from mldeploy.release.preflight import clock_warning, require_room
-from mldeploy.release.reconcile import read_settled_state
+from mldeploy.release.preflight import clock_warning, require_docker, require_room, torn_warning
+from mldeploy.release.reconcile import settle
 from mldeploy.release.retention import clean
 from mldeploy.release.settings import Settings, settings_for, write_settings
 from mldeploy.release.start import pull, remove, start_new
@@ -45,18 +45,20 @@ def ship(bundle: Bundle, host: str, config: Config, *, watch_seconds: float, rep
     app = config.app.name or bundle.manifest.name
     with connect(host, config) as ssh:
         facts = gather(ssh)
+        require_docker(host, facts)
         require_room(host, facts)
         publication = Publication(bundle, config, facts.architecture)
         published = execute(publication.steps(), report)
         with hold(ssh, f"shipping {app} {bundle.manifest.version}") as executor:
+            # Another laptop may have prepared the host since.
+            facts = gather(executor)
             prepared = execute(setup_steps(executor, facts), report)
-            state = read_settled_state(executor, app, network_of(facts), report)
+            state = settle(executor, app, network_of(facts), report).state
             op = _operation(executor, state, facts, publication, watch_seconds, begun)
             steps = _steps(op, state, settings_for(config.app, publication.reference))
-            switched = execute(steps, report, final=finish_steps(op, state))
-            complaints = clean(executor, read_state(executor, app, network_of(facts)))
+            switched = execute(steps, report, final=_final_steps(op, state, facts))
     done = [*published.done, *prepared.done, *switched.done]
-    return outcome_of(op, done, [*switched.complaints, *complaints, *clock_warning(host, facts)])
+    return outcome_of(op, done, [*switched.complaints, *torn_warning(state.history), *clock_warning(host, facts)])
 
 
 def plan_ship(bundle: Bundle, host: str, config: Config, *, watch_seconds: float) -> list[Step]:
@@ -68,7 +70,7 @@ def plan_ship(bundle: Bundle, host: str, config: Config, *, watch_seconds: float
         state = read_state(ssh, config.app.name or bundle.manifest.name, network_of(facts))
         op = _operation(ssh, state, facts, publication, watch_seconds, time.monotonic())
         steps = _steps(op, state, settings_for(config.app, publication.reference))
-        return [*publication.steps(), *setup_steps(ssh, facts), *steps, *finish_steps(op, state)]
+        return [*publication.steps(), *setup_steps(ssh, facts), *steps, *_final_steps(op, state, facts)]
 
 
 @dataclass
@@ -145,20 +147,31 @@ def _steps(op: Operation, state: AppState, settings: Settings) -> list[Step]:
     return [_prepare_app(op, state), *switch_steps(op, steps)]
 
 
+def _final_steps(op: Operation, state: AppState, facts: Facts) -> list[Step]:
+    def clean_up() -> None:
+        clean(op.executor, read_state(op.executor, op.folder.app, network_of(facts)))
+
+    return [*finish_steps(op, state), Step("remove what no rollback needs", clean_up)]
+
+
 def _prepare_app(op: Operation, state: AppState) -> Step:
-    """Folders, slots and site of the app. Caddy is reloaded only where the site is new: never by a release."""
+    """Folders, slots and site of the app.
+
+    Caddy is told each time, for an earlier command may have been cut off before it was; it reloads only what
+    has changed, so a release of an app that is there breaks no connection.
+    """
     site = caddy.site(EVERY_ADDRESS, (state.slots.blue, state.slots.green))
 
     def prepare() -> str:
         folder = op.folder
         op.executor.run(files.make_folders(folder.rotation, f"{folder.path}/settings"))
         op.executor.run(files.write(folder.slots), stdin=slots_json(state.slots))
-        if op.executor.run(files.read(folder.site)).stdout == site.strip():
-            return "as it was"
-        _require_alone(op.executor, folder.app)
-        op.executor.run(files.write(folder.site), stdin=site)
+        known = op.executor.run(files.read(folder.site)).stdout == site.strip()
+        if not known:
+            _require_alone(op.executor, folder.app)
+            op.executor.run(files.write(folder.site), stdin=site)
         op.executor.run(caddy.reload())
-        return f"Caddy serves it at {EVERY_ADDRESS}"
+        return "as it was" if known else f"Caddy serves it at {EVERY_ADDRESS}"
 
     return Step(f"folders, slots and site of {op.folder.app}", prepare)
 

@@ -119,17 +119,21 @@ def _watch(op: Operation) -> None:
         time.sleep(min(WATCH_POLL_SECONDS, left))
 
 
+def is_ready(op: Operation, release: str) -> bool:
+    """Whether the runtime in the release's container answers that it is ready."""
+    answer = op.executor.run(docker.control(op.folder.container(release), "status"), check=False)
+    return answer.exit_code == 0 and bool(json.loads(answer.stdout)["ready"])
+
+
 def _complaint(op: Operation) -> str | None:
     """What is wrong with the new release, or None. Its answer comes first: a container may die between the two."""
-    answer = op.executor.run(docker.control(op.container, "status"), check=False)
+    ready = is_ready(op, op.release)
     state, restarts, killed_for_memory, exit_code = op.executor.run(docker.state(op.container)).stdout.split("\t")
     if killed_for_memory == "true":
         return "its container was killed for memory: raise `memory` under [app], or use a smaller model"
     if state != "running" or restarts != "0":
         return f"its container is {state} after {restarts} restarts, the last exit code {exit_code}"
-    if answer.exit_code != 0 or not json.loads(answer.stdout)["ready"]:
-        return f"it is not ready any more: {answer.stdout or answer.stderr}"
-    return None
+    return None if ready else "it is not ready any more"
 
 
 def _ask(op: Operation, *command: str, deadline: float) -> dict[str, Any]:

@@ -216,6 +216,63 @@ def test_after_the_laptop_dies_the_next_command_brings_the_release_to_an_end(
     assert site.running() == {f"{APP}-{shipped['release']}"}
 
 
+def test_a_rollback_that_was_cut_off_is_finished_by_the_next_one_which_goes_no_further(first_serves: Site) -> None:
+    site = first_serves
+    before = site.serving()
+    site.ship(SECOND)
+    with Traffic(site.url, site.rows) as traffic:
+        process = start(site.folder, "rollback", "--watch", "60")
+        await_text(process, "ledger: switched")
+        process.kill()
+        process.communicate()
+        await_free_lock(site)
+        again = site.rollback()
+        traffic.await_answers(20)
+    assert traffic.tally.lost == []
+    assert again["release"] == before[0]
+    assert "is finished now" in again["warnings"][0]
+    assert site.serving() == before
+    assert site.running() == {f"{APP}-{before[0]}"}
+
+
+def test_a_kept_container_that_somebody_removed_is_created_anew(first_serves: Site) -> None:
+    site = first_serves
+    before = site.serving()
+    site.ship(SECOND)
+    site.rig.vm.exec("docker", "rm", f"{APP}-{before[0]}")
+    assert site.rollback()["release"] == before[0]
+    assert site.serving() == before
+
+
+def test_a_docker_that_is_down_is_said_and_what_runs_goes_on_serving(first_serves: Site) -> None:
+    site = first_serves
+    before = site.releases()
+    with Traffic(site.url, site.rows) as traffic:
+        site.rig.vm.exec("systemctl", "stop", "docker.socket", "docker.service")
+        try:
+            for command in (["rollback"], ["ship", str(site.bundles[SECOND])]):
+                ended = mldeploy(site.folder, *command)
+                assert ended.exit_code == 5
+                assert "Docker on rig does not answer" in ended.stderr
+            traffic.await_answers(50)
+        finally:
+            site.rig.vm.exec("systemctl", "start", "docker.service")
+    assert traffic.tally.lost == []
+    assert site.releases() == before
+
+
+def test_a_first_ship_cut_off_before_caddy_was_told_is_mended_by_the_next(first_serves: Site) -> None:
+    """As it is left: the site is written, and Caddy has not read it."""
+    site = first_serves
+    with connect("rig", load_config(site.folder / "mldeploy.toml")) as ssh:
+        text = ssh.run(files.read(AppFolder(APP).site)).stdout
+        ssh.run(files.remove(AppFolder(APP).site))
+        ssh.run(caddy.reload())
+        ssh.run(files.write(AppFolder(APP).site), stdin=text + "\n")
+    site.ship(SECOND)
+    assert site.serving()[1] == SECOND
+
+
 def test_a_second_laptop_is_told_that_the_host_is_locked(first_serves: Site) -> None:
     site = first_serves
     process = start(site.folder, "ship", str(site.bundles[SECOND]), "--watch", "60")

@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-from mldeploy.errors import LockedError, MldeployError, NeedsPersonError
+from mldeploy.errors import LockLostError, MldeployError, NeedsPersonError
 from mldeploy.plan import Done, Step, execute
 
 
@@ -58,8 +58,8 @@ def test_a_failed_undo_calls_for_a_person_and_names_the_step() -> None:
 
 def test_without_the_lock_nothing_is_undone() -> None:
     journal = Journal()
-    with pytest.raises(LockedError):
-        execute([journal.step("a"), journal.step("b", LockedError("lost"))], journal.reported.append)
+    with pytest.raises(LockLostError):
+        execute([journal.step("a"), journal.step("b", LockLostError("lost"))], journal.reported.append)
     assert journal.lines == ["do a", "do b"]
 
 

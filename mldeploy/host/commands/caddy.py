@@ -70,6 +70,12 @@ def site(address: str, slots: tuple[str, str]) -> str:
 """
 
 
+def replace(address: str) -> list[str]:
+    """Start Caddy in place of one that may be there: one command, so that it completes whatever becomes of us."""
+    script = 'docker rm --force --volumes "$1" >/dev/null; shift; exec "$@"'
+    return ["sh", "-c", script, "replace", CADDY_CONTAINER, *run(address)]
+
+
 def run(address: str) -> list[str]:
     """Start the one Caddy of a host, on its fixed address of the network and the ports of the machine."""
     return [

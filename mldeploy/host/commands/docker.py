@@ -18,6 +18,11 @@ def has_image(reference: str) -> list[str]:
     return ["docker", "image", "inspect", "--format", "{{.Id}}", reference]
 
 
+def images() -> list[str]:
+    """Print each image that has a digest as `repository@digest`, the form that releases name theirs in."""
+    return ["docker", "image", "ls", "--digests", "--format", "{{.Repository}}@{{.Digest}}"]
+
+
 def remove_image(reference: str) -> list[str]:
     return ["docker", "image", "rm", reference]
 
@@ -86,7 +91,8 @@ def containers(app: str) -> list[str]:
     )
     script = (
         "command -v docker >/dev/null || exit 0; "
-        'docker ps --all --quiet --filter "label=$1" | xargs --no-run-if-empty docker inspect --format "$2"'
+        'ids="$(docker ps --all --quiet --filter "label=$1")" || exit 1; '
+        '[ -z "$ids" ] || docker inspect --format "$2" $ids'
     )
     return ["sh", "-c", script, "containers", f"{APP_LABEL}={app}", form]
 

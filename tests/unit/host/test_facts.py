@@ -21,6 +21,7 @@ apt=/usr/bin/apt-get
 systemd=/usr/bin/systemctl
 routes=00000000/00000000 0050D10A/00FFFFFF
 prepared=
+docker_installed=yes
 docker=26.1.5
 network=10.209.80.0/24
 caddy=running

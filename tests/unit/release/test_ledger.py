@@ -129,6 +129,13 @@ def test_a_failed_rollback_leaves_the_stack_as_it_was(shipped: Writer) -> None:
     assert shipped.history.served == ("r1", "r2", "r3")
 
 
+def test_a_failure_whose_start_never_reached_the_ledger_changes_nothing(shipped: Writer) -> None:
+    shipped.rollback("r2", "r3")
+    shipped.operate("ship", "r4", "r2", "failed")
+    assert shipped.history.served == ("r1", "r2")
+    assert shipped.history.interrupted is None
+
+
 @pytest.mark.parametrize("kinds", [("started",), ("started", "switched")])
 def test_an_operation_without_an_end_is_interrupted(shipped: Writer, kinds: tuple[str, ...]) -> None:
     shipped.operate("ship", "r4", "r3", *kinds)

@@ -68,7 +68,10 @@ def _start(folder: Path) -> None:
         raise RigError("no Docker Engine answers, and dockerd is not installed", remedy=INSTALL)
     _mount_cgroups()
     log = folder / "dockerd.log"
-    argv = as_root("dockerd", "--pidfile", str(folder / PID_FILE), "--group", str(os.getgid()))
+    pid_file = folder / PID_FILE
+    # One left by an engine that died would stop the next as soon as another process has its number.
+    pid_file.unlink(missing_ok=True)
+    argv = as_root("dockerd", "--pidfile", str(pid_file), "--group", str(os.getgid()))
     with log.open("wb") as output:
         process = subprocess.Popen(argv, stdout=output, stderr=output, stdin=subprocess.DEVNULL, start_new_session=True)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import ipaddress
+import itertools
 import socket
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
 
 # Kept for benchmarks (RFC 2544), so neither offices, clouds nor Docker, here and inside the VM, use it.
 SUBNETS = ipaddress.IPv4Network("198.18.0.0/15")
-PORTS = ((22, 80, 443), (2222, 8080, 8443))
+# For SSH, HTTP and HTTPS: the usual port, and one for where a service of this machine has that on every address.
+PORTS = ((22, 2222), (80, 8080), (443, 8443))
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,7 @@ def choose_subnet(
 
 def addresses(is_free: Callable[[str, int], bool]) -> Iterator[Published]:
     """All places where the VM's ports can be published, the plainest first."""
-    for ports in PORTS:
+    for ports in itertools.product(*PORTS):
         for last in range(2, 255):
             address = f"127.0.0.{last}"
             if all(is_free(address, port) for port in ports):

@@ -96,7 +96,7 @@ def ensure(names: Names, network_address: str, files: Mapping[str, File]) -> Vm:
     raise RigError(
         "no loopback address is free for the VM",
         cause="on each of 127.0.0.2 to 127.0.0.254 a port is taken, most likely by a service on 0.0.0.0",
-        remedy="`ss -ltn` shows who listens on ports 22, 80, 443 and on 2222, 8080, 8443: end one of each.",
+        remedy="`ss -ltn` shows who listens. Free one port of each pair: 22 or 2222, 80 or 8080, 443 or 8443.",
     )
 
 

@@ -46,10 +46,18 @@ def test_the_first_address_with_all_three_ports_free_is_chosen() -> None:
     assert chosen.url == "http://127.0.0.4"
 
 
-def test_where_an_sshd_has_port_22_everywhere_other_ports_are_chosen() -> None:
-    chosen = next(addresses(lambda _address, port: port != 22))
-    assert chosen == Published("127.0.0.2", 2222, 8080, 8443)
-    assert chosen.url == "http://127.0.0.2:8080"
+@pytest.mark.parametrize(
+    ("everywhere", "chosen", "url"),
+    [
+        ({22}, Published("127.0.0.2", 2222, 80, 443), "http://127.0.0.2"),
+        ({22, 80, 8443}, Published("127.0.0.2", 2222, 8080, 443), "http://127.0.0.2:8080"),
+    ],
+)
+def test_a_port_that_a_service_has_on_every_address_is_replaced(
+    everywhere: set[int], chosen: Published, url: str
+) -> None:
+    assert next(addresses(lambda _address, port: port not in everywhere)) == chosen
+    assert chosen.url == url
 
 
 def test_a_port_is_taken_while_somebody_listens_and_no_longer() -> None:

@@ -35,7 +35,14 @@ def mldeploy(folder: Path, *arguments: str, timeout: float = 300) -> Ended:
 
 
 def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
-    """Start `mldeploy ARGUMENTS` in `folder` without waiting for its end."""
+    """Start `mldeploy ARGUMENTS` in `folder` without waiting for its end.
+
+    It hears Ctrl-C even where the tests themselves run in the background of a shell, which makes them deaf to it.
+    """
     return subprocess.Popen(
-        [EXECUTABLE, *arguments], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        ["env", "--default-signal=INT", EXECUTABLE, *arguments],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     )

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from mldeploy.host.executor import Executor
     from mldeploy.host.layout import AppFolder
 
-SCHEMA = 1
-
 Action = Literal["ship", "rollback"]
 
 

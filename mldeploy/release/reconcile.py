@@ -92,9 +92,8 @@ def _finish(op: Operation, state: AppState, *, switched: bool) -> None:
 def _undo(op: Operation, state: AppState) -> None:
     if op.previous:
         enter(op, op.previous)
-    leave(op, op.release)
+    leave_and_drain(op, op.release)
     if container := state.container_of(op.release):
-        leave_and_drain(op, op.release)
         if op.action == "ship":
             remove(op.executor, container.name)
         else:

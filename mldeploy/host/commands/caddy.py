@@ -104,10 +104,6 @@ def run(address: str) -> list[str]:
     ]  # fmt: skip
 
 
-def validate() -> list[str]:
-    return _caddy("validate", "--config", "/etc/caddy/Caddyfile", "--adapter", "caddyfile")
-
-
 def reload() -> list[str]:
     return _caddy("reload", "--config", "/etc/caddy/Caddyfile", "--adapter", "caddyfile", "--address", _ADMIN)
 

@@ -20,9 +20,5 @@ def enable(service: str) -> list[str]:
     return ["systemctl", "enable", "--now", service]
 
 
-def reload_or_restart(service: str) -> list[str]:
-    return ["systemctl", "reload-or-restart", service]
-
-
 def restart(service: str) -> list[str]:
     return ["systemctl", "restart", service]

@@ -15,7 +15,10 @@ CONFIG_FILE = Path("mldeploy.toml")
 
 
 class HostConfig(Record):
-    """How to reach one machine. What is not given comes from the SSH configuration file, under the host's name."""
+    """How to reach one machine. What is not given comes from the SSH configuration file, under the host's name.
+
+    `monthly_price`, in dollars, turns its measured capacity into the cost of a million predictions.
+    """
 
     address: str | None = None
     user: str | None = None
@@ -23,6 +26,7 @@ class HostConfig(Record):
     identity_file: Path | None = None
     known_hosts: Path | None = None
     url: str | None = Field(default=None, pattern=r"^https?://[^/]+$")
+    monthly_price: float | None = Field(default=None, gt=0)
 
 
 class Limits(Record):
@@ -44,12 +48,19 @@ class ImageConfig(Record):
     platform: str | None = Field(default=None, pattern=r"^linux/(amd64|arm64)$")
 
 
-class LoadtestConfig(Record):
-    """Latencies in milliseconds, durations in seconds."""
+class SloConfig(Record):
+    """What answers are held to: latency in milliseconds, share of errors, and the peak that is expected, a second."""
 
     p99_ms: float = Field(default=100.0, gt=0)
     max_error_rate: float = Field(default=0.0, ge=0, le=1)
+    peak_qps: float | None = Field(default=None, gt=0)
+
+
+class LoadtestConfig(Record):
+    """How load tests are made. `staging` is the host on which `ship --require-loadtest` wants a version to have passed."""
+
     duration_s: float = Field(default=30.0, gt=0)
+    staging: str | None = None
 
 
 class Config(Record):
@@ -61,6 +72,7 @@ class Config(Record):
     hosts: dict[str, HostConfig] = Field(default_factory=dict)
     app: AppConfig = AppConfig()
     image: ImageConfig = ImageConfig()
+    slo: SloConfig = SloConfig()
     loadtest: LoadtestConfig = LoadtestConfig()
 
 

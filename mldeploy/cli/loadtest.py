@@ -87,8 +87,8 @@ def loadtest(
     arrivals: Arrivals = "poisson" if poisson else "constant"
     load = Load(endpoint, qps, duration_s or config.loadtest.duration_s, warmup_s, arrivals, timeout_s)
     target = Target(
-        p99_s or config.loadtest.p99_ms / 1000,
-        config.loadtest.max_error_rate if max_error_rate is None else max_error_rate,
+        p99_s or config.slo.p99_ms / 1000,
+        config.slo.max_error_rate if max_error_rate is None else max_error_rate,
     )
     where = console.err if json else console.out
     if find_capacity:

@@ -1,0 +1,16 @@
+"""The zoo: fitted models of every family that converts, on data that packages ship, with fixed seeds."""
+
+from __future__ import annotations
+
+from tests.zoo.cases import classifiers, regressors, steps, tables
+from tests.zoo.cases.case import Case
+
+FAMILIES = (classifiers, regressors, steps, tables)
+
+
+def all_cases() -> dict[str, Case]:
+    """Every case by its name, `data/family`."""
+    return {name: case for family in FAMILIES for name, case in family.cases().items()}
+
+
+__all__ = ["Case", "all_cases"]

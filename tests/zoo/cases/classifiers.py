@@ -1,0 +1,138 @@
+"""Classifiers on measurements: two, three and ten classes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sklearn import (
+    calibration,
+    discriminant_analysis,
+    dummy,
+    ensemble,
+    linear_model,
+    model_selection,
+    multiclass,
+    naive_bayes,
+    neighbors,
+    neural_network,
+    preprocessing,
+    svm,
+    tree,
+)
+
+from tests.zoo.cases.case import Case, standard, with_step
+from tests.zoo.cases.data import digits, tumours, wine
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def cases() -> dict[str, Case]:
+    found = {f"wine/{name}": Case(make, wine) for name, make in classifiers().items()}
+    found |= {f"tumours/{name}": Case(make, tumours) for name, make in classifiers().items()}
+    found |= {f"tumours/{name}": Case(make, tumours) for name, make in binary_classifiers().items()}
+    return found | {
+        "digits/forest": Case(lambda: ensemble.RandomForestClassifier(n_estimators=10, random_state=0), digits),
+        "digits/one-vs-one": Case(lambda: multiclass.OneVsOneClassifier(linear_model.LogisticRegression()), digits),
+        "digits/multinomial": Case(naive_bayes.MultinomialNB, digits),
+        "digits/svc": Case(svm.SVC, digits),
+    }
+
+
+def classifiers() -> dict[str, Callable[[], Any]]:
+    return {
+        "logistic": lambda: standard(linear_model.LogisticRegression()),
+        "logistic-cv": lambda: standard(linear_model.LogisticRegressionCV(cv=3, Cs=3)),
+        "ridge-classifier": lambda: standard(linear_model.RidgeClassifier()),
+        "perceptron": lambda: standard(linear_model.Perceptron()),
+        "sgd-hinge": lambda: standard(linear_model.SGDClassifier(random_state=0)),
+        "sgd-log": lambda: standard(linear_model.SGDClassifier(loss="log_loss", random_state=0)),
+        "sgd-huber": lambda: standard(linear_model.SGDClassifier(loss="modified_huber", random_state=0)),
+        "linear-svc": lambda: standard(svm.LinearSVC()),
+        "tree": lambda: tree.DecisionTreeClassifier(max_depth=6, random_state=0),
+        "extra-tree": lambda: tree.ExtraTreeClassifier(max_depth=6, random_state=0),
+        "forest": lambda: standard(ensemble.RandomForestClassifier(n_estimators=20, random_state=0)),
+        "forest-even": lambda: ensemble.RandomForestClassifier(n_estimators=2, max_depth=3, random_state=0),
+        "extra-trees": lambda: ensemble.ExtraTreesClassifier(n_estimators=20, random_state=0),
+        "boosting": lambda: standard(ensemble.GradientBoostingClassifier(n_estimators=15, random_state=0)),
+        "hist-boosting": lambda: standard(ensemble.HistGradientBoostingClassifier(max_iter=15)),
+        "ada-boost": lambda: ensemble.AdaBoostClassifier(n_estimators=15, random_state=0),
+        "bagging": lambda: ensemble.BaggingClassifier(n_estimators=5, max_features=0.7, random_state=0),
+        "bagging-votes": lambda: standard(ensemble.BaggingClassifier(svm.LinearSVC(), n_estimators=5, random_state=0)),
+        "voting-soft": lambda: standard(voting("soft")),
+        "voting-hard": lambda: standard(voting("hard")),
+        "stacking": lambda: standard(stacking(passthrough=False)),
+        "stacking-through": lambda: standard(stacking(passthrough=True)),
+        "calibrated-sigmoid": lambda: standard(calibration.CalibratedClassifierCV(svm.LinearSVC(), cv=3)),
+        "calibrated-isotonic": lambda: standard(
+            calibration.CalibratedClassifierCV(naive_bayes.GaussianNB(), method="isotonic", cv=3)
+        ),
+        "one-vs-rest": lambda: standard(multiclass.OneVsRestClassifier(linear_model.LogisticRegression())),
+        "one-vs-rest-trees": lambda: multiclass.OneVsRestClassifier(tree.DecisionTreeClassifier(max_depth=3)),
+        "gaussian-bayes": naive_bayes.GaussianNB,
+        "multinomial-bayes": lambda: with_step(preprocessing.MinMaxScaler(clip=True), naive_bayes.MultinomialNB()),
+        "complement-bayes": lambda: with_step(preprocessing.MinMaxScaler(clip=True), naive_bayes.ComplementNB()),
+        "bernoulli-bayes": lambda: standard(naive_bayes.BernoulliNB()),
+        "lda": discriminant_analysis.LinearDiscriminantAnalysis,
+        "lda-lsqr": lambda: discriminant_analysis.LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto"),
+        "qda": lambda: standard(discriminant_analysis.QuadraticDiscriminantAnalysis(reg_param=0.1)),
+        "mlp": lambda: standard(neural_network.MLPClassifier((12,), max_iter=60, random_state=0)),
+        "mlp-tanh": lambda: standard(
+            neural_network.MLPClassifier((8, 6), activation="tanh", max_iter=60, random_state=0)
+        ),
+        "svc-rbf": lambda: standard(svm.SVC()),
+        "svc-linear": lambda: standard(svm.SVC(kernel="linear")),
+        "svc-poly": lambda: standard(svm.SVC(kernel="poly", degree=3, coef0=1.0)),
+        "svc-sigmoid": lambda: standard(svm.SVC(kernel="sigmoid")),
+        "svc-break-ties": lambda: standard(svm.SVC(break_ties=True)),
+        "nu-svc": lambda: standard(svm.NuSVC(nu=0.2)),
+        "search": lambda: model_selection.GridSearchCV(
+            standard(linear_model.LogisticRegression()), {"logisticregression__C": [0.1, 1.0]}, cv=3
+        ),
+        "random-search": lambda: model_selection.RandomizedSearchCV(
+            tree.DecisionTreeClassifier(random_state=0), {"max_depth": [2, 4]}, n_iter=2, cv=3, random_state=0
+        ),
+        "dummy": lambda: dummy.DummyClassifier(strategy="prior"),
+    }
+
+
+def voting(how: str) -> Any:
+    members = [
+        ("logistic", linear_model.LogisticRegression()),
+        ("bayes", naive_bayes.GaussianNB()),
+        ("tree", tree.DecisionTreeClassifier(max_depth=3, random_state=0)),
+    ]
+    return ensemble.VotingClassifier(members, voting=how, weights=[2, 1, 1.5])
+
+
+def stacking(*, passthrough: bool) -> Any:
+    members = [
+        ("svc", svm.LinearSVC()),
+        ("forest", ensemble.RandomForestClassifier(n_estimators=5, random_state=0)),
+    ]
+    return ensemble.StackingClassifier(members, cv=3, passthrough=passthrough)
+
+
+def binary_classifiers() -> dict[str, Callable[[], Any]]:
+    inner = linear_model.LogisticRegression
+    return {
+        "knn": lambda: standard(neighbors.KNeighborsClassifier(7)),
+        "knn-distance": lambda: standard(neighbors.KNeighborsClassifier(weights="distance")),
+        "logistic-liblinear": lambda: standard(linear_model.LogisticRegression(solver="liblinear")),
+        "fixed-threshold": lambda: standard(model_selection.FixedThresholdClassifier(inner(), threshold=0.3)),
+        "fixed-threshold-first": lambda: standard(
+            model_selection.FixedThresholdClassifier(inner(), threshold=0.2, pos_label="benign")
+        ),
+        "fixed-threshold-score": lambda: standard(
+            model_selection.FixedThresholdClassifier(
+                svm.LinearSVC(), threshold=0.1, pos_label="malignant", response_method="decision_function"
+            )
+        ),
+        "tuned-threshold": lambda: standard(
+            model_selection.TunedThresholdClassifierCV(inner(), scoring="balanced_accuracy", cv=3, random_state=0)
+        ),
+        "boosting-exponential": lambda: ensemble.GradientBoostingClassifier(
+            loss="exponential", n_estimators=10, random_state=0
+        ),
+        "boosting-zero": lambda: ensemble.GradientBoostingClassifier(init="zero", n_estimators=10, random_state=0),
+    }

@@ -1,0 +1,74 @@
+"""Regressors on measurements."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from sklearn import compose, dummy, ensemble, linear_model, model_selection, neural_network, preprocessing, svm, tree
+
+from tests.zoo.cases.case import Case, standard
+from tests.zoo.cases.data import diabetes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def cases() -> dict[str, Case]:
+    return {f"diabetes/{name}": Case(make, diabetes) for name, make in regressors().items()}
+
+
+def regressors() -> dict[str, Callable[[], Any]]:
+    return {
+        "linear": linear_model.LinearRegression,
+        "ridge": lambda: standard(linear_model.RidgeCV()),
+        "lasso": lambda: standard(linear_model.LassoCV(cv=3)),
+        "elastic-net": lambda: standard(linear_model.ElasticNet(alpha=0.1)),
+        "bayesian-ridge": lambda: standard(linear_model.BayesianRidge()),
+        "ard": lambda: standard(linear_model.ARDRegression()),
+        "huber": lambda: standard(linear_model.HuberRegressor()),
+        "lars": lambda: standard(linear_model.LassoLarsIC()),
+        "omp": lambda: standard(linear_model.OrthogonalMatchingPursuit(n_nonzero_coefs=4)),
+        "quantile": lambda: standard(linear_model.QuantileRegressor(quantile=0.8, alpha=0.1)),
+        "theil-sen": lambda: standard(linear_model.TheilSenRegressor(random_state=0, max_subpopulation=100)),
+        "ransac": lambda: standard(linear_model.RANSACRegressor(random_state=0)),
+        "sgd-regressor": lambda: standard(linear_model.SGDRegressor(random_state=0)),
+        "poisson": lambda: standard(linear_model.PoissonRegressor()),
+        "gamma": lambda: standard(linear_model.GammaRegressor()),
+        "tweedie": lambda: standard(linear_model.TweedieRegressor(power=1.5)),
+        "tweedie-normal": lambda: standard(linear_model.TweedieRegressor(power=0)),
+        "linear-svr": lambda: standard(svm.LinearSVR(C=10)),
+        "svr": lambda: standard(svm.SVR(C=100)),
+        "nu-svr": lambda: standard(svm.NuSVR(kernel="linear")),
+        "tree": lambda: tree.DecisionTreeRegressor(max_depth=6, random_state=0),
+        "extra-tree": lambda: tree.ExtraTreeRegressor(max_depth=6, random_state=0),
+        "forest": lambda: standard(ensemble.RandomForestRegressor(n_estimators=20, random_state=0)),
+        "extra-trees": lambda: ensemble.ExtraTreesRegressor(n_estimators=20, random_state=0),
+        "boosting": lambda: standard(ensemble.GradientBoostingRegressor(n_estimators=15, random_state=0)),
+        "boosting-quantile": lambda: ensemble.GradientBoostingRegressor(
+            loss="quantile", alpha=0.9, n_estimators=10, random_state=0
+        ),
+        "hist-boosting": lambda: standard(ensemble.HistGradientBoostingRegressor(max_iter=15)),
+        "hist-poisson": lambda: ensemble.HistGradientBoostingRegressor(loss="poisson", max_iter=15),
+        "hist-gamma": lambda: ensemble.HistGradientBoostingRegressor(loss="gamma", max_iter=15),
+        "ada-boost": lambda: ensemble.AdaBoostRegressor(n_estimators=10, random_state=0),
+        "bagging": lambda: ensemble.BaggingRegressor(n_estimators=5, max_features=0.7, random_state=0),
+        "voting": lambda: standard(
+            ensemble.VotingRegressor([("a", linear_model.Ridge()), ("b", svm.LinearSVR())], weights=[1, 2])
+        ),
+        "stacking": lambda: standard(
+            ensemble.StackingRegressor([("a", linear_model.Ridge()), ("b", svm.LinearSVR())], cv=3)
+        ),
+        "mlp": lambda: standard(neural_network.MLPRegressor(hidden_layer_sizes=(10,), max_iter=60, random_state=0)),
+        "log-target": lambda: compose.TransformedTargetRegressor(
+            standard(linear_model.Ridge()), func=np.log, inverse_func=np.exp
+        ),
+        "log1p-target": lambda: compose.TransformedTargetRegressor(
+            standard(linear_model.Ridge()), func=np.log1p, inverse_func=np.expm1
+        ),
+        "scaled-target": lambda: compose.TransformedTargetRegressor(
+            standard(svm.SVR()), transformer=preprocessing.StandardScaler()
+        ),
+        "search": lambda: model_selection.GridSearchCV(linear_model.Ridge(), {"alpha": [0.1, 1.0]}, cv=3),
+        "dummy": lambda: dummy.DummyRegressor(strategy="median"),
+    }

@@ -1,0 +1,98 @@
+"""Transformers of numbers and of words, each before a logistic regression."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from sklearn import decomposition, discriminant_analysis, ensemble, feature_selection, impute, preprocessing, tree
+from sklearn.pipeline import FeatureUnion, make_pipeline
+
+from tests.zoo.cases.case import Case, after, filled, one_hot, standard, with_step, with_words
+from tests.zoo.cases.data import penguins, wine
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def cases() -> dict[str, Case]:
+    found = {f"steps/{name}": Case(after(with_step, make), wine) for name, make in number_steps().items()}
+    return found | {f"words/{name}": Case(after(with_words, make), penguins) for name, make in word_steps().items()}
+
+
+def number_steps() -> dict[str, Callable[[], Any]]:
+    return {
+        "min-max": preprocessing.MinMaxScaler,
+        "min-max-clip": lambda: preprocessing.MinMaxScaler(feature_range=(-1, 1), clip=True),
+        "max-abs": preprocessing.MaxAbsScaler,
+        "robust": preprocessing.RobustScaler,
+        "normalizer-l1": lambda: preprocessing.Normalizer("l1"),
+        "normalizer-l2": preprocessing.Normalizer,
+        "normalizer-max": lambda: preprocessing.Normalizer("max"),
+        "binarizer": lambda: make_pipeline(preprocessing.StandardScaler(), preprocessing.Binarizer(threshold=0.2)),
+        "bins-one-hot": lambda: preprocessing.KBinsDiscretizer(4),
+        "bins-ordinal": lambda: preprocessing.KBinsDiscretizer(5, encode="ordinal", strategy="uniform"),
+        "polynomial": lambda: make_pipeline(preprocessing.StandardScaler(), preprocessing.PolynomialFeatures(2)),
+        "interactions": lambda: make_pipeline(
+            preprocessing.StandardScaler(),
+            feature_selection.SelectKBest(k=4),
+            preprocessing.PolynomialFeatures(3, interaction_only=True, include_bias=False),
+        ),
+        "yeo-johnson": preprocessing.PowerTransformer,
+        "box-cox": lambda: make_pipeline(
+            preprocessing.MinMaxScaler((1, 2), clip=True), preprocessing.PowerTransformer("box-cox", standardize=False)
+        ),
+        "pca": lambda: make_pipeline(preprocessing.StandardScaler(), decomposition.PCA(4)),
+        "pca-whiten": lambda: make_pipeline(preprocessing.StandardScaler(), decomposition.PCA(4, whiten=True)),
+        "incremental-pca": lambda: make_pipeline(preprocessing.StandardScaler(), decomposition.IncrementalPCA(4)),
+        "svd": lambda: make_pipeline(preprocessing.StandardScaler(), decomposition.TruncatedSVD(4, random_state=0)),
+        "ica": lambda: make_pipeline(preprocessing.StandardScaler(), decomposition.FastICA(4, random_state=0)),
+        "factors": lambda: make_pipeline(preprocessing.StandardScaler(), decomposition.FactorAnalysis(3)),
+        "lda-axes": discriminant_analysis.LinearDiscriminantAnalysis,
+        "k-best": lambda: make_pipeline(preprocessing.StandardScaler(), feature_selection.SelectKBest(k=5)),
+        "percentile": lambda: feature_selection.SelectPercentile(percentile=40),
+        "variance": lambda: feature_selection.VarianceThreshold(0.5),
+        "rfe": lambda: feature_selection.RFE(tree.DecisionTreeClassifier(random_state=0), n_features_to_select=4),
+        "from-model": lambda: feature_selection.SelectFromModel(
+            ensemble.RandomForestClassifier(n_estimators=5, random_state=0)
+        ),
+        "ranks": lambda: preprocessing.QuantileTransformer(n_quantiles=50),
+        "ranks-with-ties": lambda: make_pipeline(
+            preprocessing.FunctionTransformer(np.floor), preprocessing.QuantileTransformer(n_quantiles=100)
+        ),
+        "log1p": lambda: make_pipeline(
+            preprocessing.MinMaxScaler(clip=True), preprocessing.FunctionTransformer(np.log1p)
+        ),
+        "square": lambda: make_pipeline(preprocessing.StandardScaler(), preprocessing.FunctionTransformer(np.square)),
+        "sqrt": lambda: make_pipeline(
+            preprocessing.MinMaxScaler(clip=True), preprocessing.FunctionTransformer(np.sqrt)
+        ),
+        "identity": preprocessing.FunctionTransformer,
+        "union": lambda: FeatureUnion(
+            [("pca", standard(decomposition.PCA(2))), ("best", feature_selection.SelectKBest(k=3))],
+            transformer_weights={"pca": 2.0},
+        ),
+    }
+
+
+def word_steps() -> dict[str, Callable[[], Any]]:
+    ordinal = preprocessing.OrdinalEncoder
+    return {
+        "one-hot": lambda: filled(one_hot()),
+        "one-hot-missing": one_hot,
+        "one-hot-drop": lambda: filled(one_hot(drop="first")),
+        "one-hot-if-binary": lambda: filled(one_hot(drop="if_binary")),
+        "one-hot-infrequent": lambda: filled(one_hot(handle_unknown="infrequent_if_exist", min_frequency=100)),
+        "one-hot-max": lambda: filled(one_hot(handle_unknown="infrequent_if_exist", max_categories=2)),
+        "one-hot-refusing": lambda: filled(one_hot(handle_unknown="error")),
+        "one-hot-dense": lambda: filled(one_hot(sparse_output=False)),
+        "one-hot-constant": lambda: make_pipeline(
+            impute.SimpleImputer(strategy="constant", fill_value="none"), one_hot()
+        ),
+        "ordinal": lambda: filled(ordinal(handle_unknown="use_encoded_value", unknown_value=-1)),
+        "ordinal-missing": lambda: ordinal(
+            handle_unknown="use_encoded_value", unknown_value=-1, encoded_missing_value=-2
+        ),
+        "target": lambda: preprocessing.TargetEncoder(random_state=0),
+        "ordinal-refusing": lambda: filled(ordinal()),
+    }

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -111,7 +110,7 @@ def _outcome(bundle: Bundle, image: Image | None) -> dict[str, Any]:
         "version": manifest.version,
         "precision": manifest.precision.model_dump(),
         "proof": manifest.proof.model_dump(),
-        "image": asdict(image) if image else None,
+        "image": image.to_json() if image else None,
     }
 
 

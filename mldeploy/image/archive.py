@@ -20,6 +20,11 @@ EPOCH = "1970-01-01T00:00:00Z"
 """The time every image carries: a real one would give equal inputs unequal digests."""
 
 
+MANIFEST_TYPE = "application/vnd.oci.image.manifest.v1+json"
+CONFIG_TYPE = "application/vnd.oci.image.config.v1+json"
+LAYER_TYPE = "application/vnd.oci.image.layer.v1.tar+gzip"
+
+
 @dataclass(frozen=True)
 class Composition:
     """An image that exists as bytes alone: its JSON documents and its layers, lowest first."""
@@ -29,9 +34,19 @@ class Composition:
     layers: tuple[Layer, ...]
 
     @property
+    def digest(self) -> str:
+        """By which registries know it, and hosts pull it."""
+        return digest_of(self.manifest)
+
+    @property
+    def size(self) -> int:
+        """What a registry stores of it, in bytes."""
+        return len(self.config) + len(self.manifest) + sum(layer.size for layer in self.layers)
+
+    @property
     def ids(self) -> frozenset[str]:
         """What an Engine may call this image: by its configuration, or, in the containerd store, by its manifest."""
-        return frozenset({digest_of(self.config), digest_of(self.manifest)})
+        return frozenset({digest_of(self.config), self.digest})
 
 
 def digest_of(content: bytes) -> str:
@@ -47,26 +62,26 @@ def compose(layers: tuple[Layer, ...], platform: str, settings: dict[str, Any]) 
             "os": system,
             "created": EPOCH,
             "config": settings,
-            "rootfs": {"type": "layers", "diff_ids": [layer.digest for layer in layers]},
-            "history": [{"created": EPOCH, "created_by": f"mldeploy {layer.path.stem}"} for layer in layers],
+            "rootfs": {"type": "layers", "diff_ids": [layer.diff_id for layer in layers]},
+            "history": [
+                {"created": EPOCH, "created_by": f"mldeploy {layer.path.name.partition('.')[0]}"} for layer in layers
+            ],
         }
     )
     manifest = _json(
         {
             "schemaVersion": 2,
-            "mediaType": "application/vnd.oci.image.manifest.v1+json",
-            "config": _descriptor("application/vnd.oci.image.config.v1+json", digest_of(config), len(config)),
-            "layers": [
-                _descriptor("application/vnd.oci.image.layer.v1.tar", layer.digest, layer.size) for layer in layers
-            ],
+            "mediaType": MANIFEST_TYPE,
+            "config": _descriptor(CONFIG_TYPE, digest_of(config), len(config)),
+            "layers": [_descriptor(LAYER_TYPE, layer.digest, layer.size) for layer in layers],
         }
     )
     return Composition(config, manifest, layers)
 
 
-def write_archive(image: Composition, file: BinaryIO) -> None:
-    """Write what `docker load` reads."""
-    manifest = _descriptor("application/vnd.oci.image.manifest.v1+json", digest_of(image.manifest), len(image.manifest))
+def write_archive(image: Composition, file: BinaryIO | io.RawIOBase, *, present: int = 0) -> None:
+    """Write what `docker load` reads, but for the lowest `present` layers: the Engine that reads it has those."""
+    manifest = _descriptor(MANIFEST_TYPE, image.digest, len(image.manifest))
     docker = [{
         "Config": _blob(digest_of(image.config)),
         "RepoTags": None,
@@ -76,13 +91,13 @@ def write_archive(image: Composition, file: BinaryIO) -> None:
         "oci-layout": _json({"imageLayoutVersion": "1.0.0"}),
         "index.json": _json({"schemaVersion": 2, "manifests": [manifest]}),
         "manifest.json": _json(docker),
-        _blob(digest_of(image.manifest)): image.manifest,
+        _blob(image.digest): image.manifest,
         _blob(digest_of(image.config)): image.config,
     }
-    with tarfile.open(fileobj=file, mode="w") as archive:
+    with tarfile.open(fileobj=file, mode="w|") as archive:
         for name, content in documents.items():
             _add(archive, name, io.BytesIO(content), len(content))
-        for layer in image.layers:
+        for layer in image.layers[present:]:
             with layer.path.open("rb") as tar:
                 _add(archive, _blob(layer.digest), tar, layer.size)
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import subprocess
 import tempfile
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from docker.errors import ImageNotFound
@@ -14,28 +14,32 @@ from docker.errors import ImageNotFound
 from mldeploy import __version__
 from mldeploy.image.archive import Composition, compose, write_archive
 from mldeploy.image.base import find_base
+from mldeploy.image.cache import kept
 from mldeploy.image.engine import connect, explained, native_platform
 from mldeploy.image.labels import BUNDLE_ID, MLDEPLOY_VERSION, REVISION, RUNTIME, TITLE, VERSION
 from mldeploy.image.prove import prove_golden_rows
 from mldeploy.image.runtime import PREFIX, USER, Runtime, build_runtime
 from mldeploy.image.sbom import cyclonedx
 from mldeploy.image.source import runtime_source
-from mldeploy.image.tree import Tree, file_node, write_layer
+from mldeploy.image.tree import Layer, Tree, file_node, write_layer
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from docker import DockerClient
 
     from mldeploy.bundle import Bundle
     from mldeploy.config import ImageConfig
 
 DEFAULT_PLATFORM = "linux/amd64"
+KEPT_BUNDLES = 8
 BUNDLE_FILES = ("manifest.json", "model.onnx", "golden.json", "baseline.json")
 """What the server reads; the report is for people and stays outside."""
 
 
 @dataclass(frozen=True)
 class Image:
-    """An image in the Engine. `reference` is its name for people; `size` is in bytes, unpacked.
+    """An image in the Engine, and its bytes. `reference` is its name for people; `size` is in bytes, unpacked.
 
     `built` is false when the Engine had it already; `golden_rows` is how many were answered in it, and
     None when it was not run: it was there, or is for a platform that this Engine does not have.
@@ -46,13 +50,21 @@ class Image:
     id: str
     platform: str
     bundle_id: str
-    size: int
+    composition: Composition = field(repr=False)
     built: bool
     golden_rows: int | None
 
     @property
     def reference(self) -> str:
         return f"{self.name}:{self.tag}"
+
+    @property
+    def size(self) -> int:
+        return sum(layer.unpacked for layer in self.composition.layers)
+
+    def to_json(self) -> dict[str, Any]:
+        shown = {name: value for name, value in vars(self).items() if name != "composition"}
+        return shown | {"size": self.size, "compressed": self.composition.size, "digest": self.composition.digest}
 
 
 def build_image(bundle: Bundle, settings: ImageConfig, platform: str | None = None, *, debug: bool = False) -> Image:
@@ -69,16 +81,29 @@ def build_image(bundle: Bundle, settings: ImageConfig, platform: str | None = No
     engine = connect()
     with explained("build the image"):
         runtime = build_runtime(engine, find_base(engine, settings.base, platform), runtime_source(), debug=debug)
-        with tempfile.TemporaryDirectory(prefix="mldeploy-") as scratch:
-            layer = write_layer(bundle_tree(bundle), Path(scratch) / "bundle.tar")
-            image = compose((*runtime.layers, layer), platform, image_settings(bundle, runtime))
-            found = _find(engine, f"{name}:{tag}", image)
-            image_id = found or _load(engine, image)
+        composition = compose((*runtime.layers, bundle_layer(bundle)), platform, image_settings(bundle, runtime))
+        found = _find(engine, f"{name}:{tag}", composition)
+        image_id = found or _load(engine, composition)
         rows = None if found else _prove(engine, image_id, platform)
         engine.images.get(image_id).tag(name, tag)
         _write_sbom(bundle, runtime)
-    size = sum(part.size for part in image.layers)
-    return Image(name, tag, image_id, platform, bundle.manifest.bundle_id, size, not found, rows)
+    return Image(name, tag, image_id, platform, bundle.manifest.bundle_id, composition, not found, rows)
+
+
+def bundle_layer(bundle: Bundle) -> Layer:
+    """The layer that sets this image apart from others, from the cache when its files are the same."""
+    key = hashlib.sha256()
+    for name in BUNDLE_FILES:
+        with (bundle.path / name).open("rb") as file:
+            key.update(hashlib.file_digest(file, "sha256").digest())
+
+    def make(into: Path) -> None:
+        layer = write_layer(bundle_tree(bundle), into / "bundle.tar.gz")
+        (into / "layer.json").write_text(json.dumps(asdict(layer) | {"path": layer.path.name}), encoding="utf-8")
+
+    folder = kept("bundle", key.hexdigest(), make, keep=KEPT_BUNDLES)
+    described = json.loads((folder / "layer.json").read_text(encoding="utf-8"))
+    return Layer(**described | {"path": folder / described["path"]})
 
 
 def bundle_tree(bundle: Bundle) -> Tree:

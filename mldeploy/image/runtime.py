@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
-import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mldeploy.image.base import Base, find_base, python_version, read_base
 from mldeploy.image.bytecode import compiled
+from mldeploy.image.cache import kept
 from mldeploy.image.engine import native_platform
 from mldeploy.image.prune import keep_of_packages, keep_of_system
 from mldeploy.image.sbom import Component, list_components
@@ -35,6 +34,9 @@ USER = 10001
 
 KEPT_RUNTIMES = 4
 RECORD = "runtime.json"
+
+MAKERS = ("base", "bytecode", "elf", "prune", "runtime", "sbom", "tree", "wheels")
+"""The modules of this package that decide what the layers hold."""
 
 
 @dataclass(frozen=True)
@@ -56,31 +58,8 @@ def build_runtime(engine: DockerClient, base: Base, source: RuntimeSource, *, de
     With `debug` nothing is pruned or compiled: the base's shell and all sources stay.
     """
     key = _key(base, source, debug=debug)
-    kept = cache_folder() / "runtime" / key
-    if not (kept / RECORD).is_file():
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        staging = Path(tempfile.mkdtemp(prefix=".runtime-", dir=kept.parent))
-        try:
-            _write(engine, base, source, staging, debug=debug)
-            shutil.rmtree(kept, ignore_errors=True)
-            staging.rename(kept)
-        finally:
-            shutil.rmtree(staging, ignore_errors=True)
-    os.utime(kept)
-    _forget_older(kept.parent)
-    return _read(kept, key, base.platform)
-
-
-def cache_folder() -> Path:
-    """Where mldeploy keeps what it can make again."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "mldeploy"
-
-
-def _forget_older(folder: Path) -> None:
-    """Drop all but the runtimes used last: each takes as much disk as an image."""
-    kept = sorted(folder.glob("[!.]*"), key=lambda path: path.stat().st_mtime_ns, reverse=True)
-    for path in kept[KEPT_RUNTIMES:]:
-        shutil.rmtree(path, ignore_errors=True)
+    folder = kept("runtime", key, lambda into: _write(engine, base, source, into, debug=debug), keep=KEPT_RUNTIMES)
+    return _read(folder, key, base.platform)
 
 
 def _write(engine: DockerClient, base: Base, source: RuntimeSource, into: Path, *, debug: bool) -> None:
@@ -94,7 +73,7 @@ def _write(engine: DockerClient, base: Base, source: RuntimeSource, into: Path, 
         trees = compiled(engine, find_base(engine, base.name, native_platform(engine)), trees)
     components = list_components(whole, trees["system"], trees["packages"])
     trees["system"] = with_user(trees["system"])
-    layers = [write_layer(tree, into / f"{name}.tar") for name, tree in trees.items()]
+    layers = [write_layer(tree, into / f"{name}.tar.gz") for name, tree in trees.items()]
     shutil.rmtree(folder)
     described = {
         "layers": [asdict(layer) | {"path": layer.path.name} for layer in layers],
@@ -105,7 +84,7 @@ def _write(engine: DockerClient, base: Base, source: RuntimeSource, into: Path, 
 
 def _read(folder: Path, key: str, platform: str) -> Runtime:
     raw = json.loads((folder / RECORD).read_text(encoding="utf-8"))
-    layers = tuple(Layer(folder / layer["path"], layer["digest"], layer["size"]) for layer in raw["layers"])
+    layers = tuple(Layer(**layer | {"path": folder / layer["path"]}) for layer in raw["layers"])
     return Runtime(key, platform, layers, tuple(Component(**component) for component in raw["components"]))
 
 
@@ -125,9 +104,9 @@ def server_tree(source: RuntimeSource) -> Tree:
 
 
 def _key(base: Base, source: RuntimeSource, *, debug: bool) -> str:
-    """The hash of everything that the layers depend on: this package's code is among it, for it holds the rules."""
+    """The hash of all that the layers depend on: the code that makes them is among it, for it holds the rules."""
     digest = hashlib.sha256(f"{base.id} {base.platform} {debug}\n".encode())
-    rules = sorted(Path(__file__).parent.glob("*.py"))
+    rules = [Path(__file__).with_name(f"{name}.py") for name in MAKERS]
     for folder, paths in ((Path(__file__).parent, rules), (source.folder, [source.lock, *source.files()])):
         for path in paths:
             content = path.read_bytes()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import io
 import json
 import tarfile
@@ -14,10 +13,9 @@ from mldeploy.config import ImageConfig
 from mldeploy.errors import MldeployError, NotProvenError, UnreachableError
 from mldeploy.image import Image, build_image, runtime_source
 from mldeploy.image.base import find_base
-from mldeploy.image.build import bundle_tree
+from mldeploy.image.build import bundle_layer
 from mldeploy.image.engine import connect
 from mldeploy.image.runtime import build_runtime
-from mldeploy.image.tree import write_layer
 from tests.integration.bundles import ROWS, linear_bundle
 from tests.integration.command import mldeploy
 from tests.rig import images as rig
@@ -157,7 +155,7 @@ def names(engine: DockerClient, image: Image) -> set[str]:
 
 def test_the_image_is_small_and_holds_no_shell_no_installer_and_no_compiler(built: Image, engine: DockerClient) -> None:
     assert built.size < UNPACKED_LIMIT
-    assert sum(len(gzip.compress(layer, 6)) for layer in layers(engine, built.id)) < COMPRESSED_LIMIT
+    assert built.composition.size < COMPRESSED_LIMIT
     held = names(engine, built)
     assert not {name.rpartition("/")[2] for name in held} & SHELLS_INSTALLERS_COMPILERS
     assert not [name for name in held if "/pip/" in name or name.endswith(".py")]
@@ -172,9 +170,9 @@ def test_the_layers_are_the_same_when_built_elsewhere_at_another_time(
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     runtime = build_runtime(engine, find_base(engine, settings.base, built.platform), runtime_source())
-    assert [layer.digest for layer in runtime.layers] == diff_ids(engine, built.id)[:-1]
-    bundle = write_layer(bundle_tree(linear_bundle(tmp_path, name="built")), tmp_path / "bundle.tar")
-    assert bundle.digest == diff_ids(engine, built.id)[-1]
+    assert [layer.diff_id for layer in runtime.layers] == diff_ids(engine, built.id)[:-1]
+    bundle = bundle_layer(linear_bundle(tmp_path, name="built"))
+    assert bundle.diff_id == diff_ids(engine, built.id)[-1]
 
 
 def test_a_debug_image_keeps_a_shell(settings: ImageConfig, engine: DockerClient, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gzip
 import hashlib
 import io
 import json
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
 
 def composed(folder: Path, text: bytes = b"model") -> Composition:
     folder.mkdir(exist_ok=True)
-    lower = write_layer({"opt/lib.py": file_node(b"lib")}, folder / "packages.tar")
-    upper = write_layer({"bundle/model.onnx": file_node(text)}, folder / "bundle.tar")
+    lower = write_layer({"opt/lib.py": file_node(b"lib")}, folder / "packages.tar.gz")
+    upper = write_layer({"bundle/model.onnx": file_node(text)}, folder / "bundle.tar.gz")
     return compose((lower, upper), "linux/arm64", {"User": "10001:10001", "Labels": {"a": "b"}})
 
 
@@ -43,9 +44,22 @@ def test_an_archive_holds_every_blob_under_its_digest_and_both_ways_to_read_it(t
     assert by_docker["Config"] == _blob(by_oci["config"]["digest"])
     assert by_docker["Layers"] == [_blob(layer["digest"]) for layer in by_oci["layers"]]
     config = json.loads(read[by_docker["Config"]])
-    assert config["rootfs"]["diff_ids"] == [layer["digest"] for layer in by_oci["layers"]]
+    unpacked = [gzip.decompress(read[name]) for name in by_docker["Layers"]]
+    assert config["rootfs"]["diff_ids"] == [digest_of(tar) for tar in unpacked]
     assert (config["os"], config["architecture"]) == ("linux", "arm64")
     assert digest_of(read[by_docker["Config"]]) in image.ids
+
+
+def test_an_archive_for_an_engine_that_has_the_lower_layers_holds_the_others_alone(tmp_path: Path) -> None:
+    image = composed(tmp_path)
+    buffer = io.BytesIO()
+    write_archive(image, buffer, present=1)
+    buffer.seek(0)
+    with tarfile.open(fileobj=buffer) as archive:
+        names = archive.getnames()
+    lower, upper = image.layers
+    assert _blob(upper.digest) in names
+    assert _blob(lower.digest) not in names
 
 
 def _blob(digest: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,11 +16,23 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
+class JwtSettings:
+    """JSON Web Tokens as keys: the file of a secret (HS256) or of a JWKS (RS256), and the issuer and audience that a
+    token must name, where they are set."""
+
+    secret_file: Path | None = None
+    jwks_file: Path | None = None
+    issuer: str = ""
+    audience: str = ""
+
+
+@dataclass(frozen=True)
 class Settings:
     """`rotation` is the folder whose file named `release` means: in rotation; None means always.
 
     `control` is the path of the control socket; None means no socket. `receive_seconds` is how long a client may
-    take to send the head of a request, and then its body.
+    take to send the head of a request, and then its body, `send_seconds` to take the answer. Rates are requests a
+    second, None for no limit. `proxy` is the address whose X-Forwarded-For is believed.
     """
 
     bundle: Path
@@ -28,9 +41,16 @@ class Settings:
     control: Path | None = None
     release: str = ""
     rotation: Path | None = None
-    max_body_bytes: int = 16 * 1024 * 1024
+    max_body: int = 16 * 1024 * 1024
     max_rows: int = 10_000
     receive_seconds: float = 10.0
+    send_seconds: float = 60.0
+    keys: Path | None = None
+    jwt: JwtSettings = field(default_factory=JwtSettings)
+    rate_per_key: float | None = None
+    rate_per_address: float | None = None
+    proxy: str = ""
+    cors_origins: frozenset[str] = frozenset()
     log_requests: bool = True
     limits: Limits = field(default_factory=Limits)
 
@@ -49,23 +69,54 @@ def read_settings(arguments: list[str] | None = None) -> Settings:
     option("control", _path_or_none, "/run/mldeploy/control.sock")
     option("release", str, Settings.release)
     option("rotation", _path_or_none, None)
-    option("max-body-bytes", int, Settings.max_body_bytes)
+    option("max-body", int, Settings.max_body)
     option("max-rows", int, Settings.max_rows)
     option("receive-seconds", float, Settings.receive_seconds)
+    option("send-seconds", float, Settings.send_seconds)
+    option("keys", _path_or_none, None)
+    option("jwt-secret-file", _path_or_none, None)
+    option("jwt-jwks-file", _path_or_none, None)
+    option("jwt-issuer", str, JwtSettings.issuer)
+    option("jwt-audience", str, JwtSettings.audience)
+    option("rate-per-key", _rate_or_none, None)
+    option("rate-per-address", _rate_or_none, None)
+    option("proxy", str, Settings.proxy)
+    option("cors-origins", _names, "")
     option("log-requests", _yes_or_no, "yes")
     option("inline-seconds", float, Limits.inline_seconds)
-    option("queue-requests", int, Limits.queue_requests)
+    option("queue", int, Limits.queue_requests)
     option("queue-seconds", float, Limits.queue_seconds)
-    option("deadline-seconds", float, Limits.deadline_seconds)
+    option("deadline-ms", int, round(Limits.deadline_seconds * 1000))
     given = vars(parser.parse_args(arguments))
-    limits = {
-        name: given.pop(name) for name in ("inline_seconds", "queue_requests", "queue_seconds", "deadline_seconds")
-    }
-    return Settings(**given, limits=Limits(**limits))
+    limits = Limits(
+        inline_seconds=given.pop("inline_seconds"),
+        queue_requests=given.pop("queue"),
+        queue_seconds=given.pop("queue_seconds"),
+        deadline_seconds=given.pop("deadline_ms") / 1000,
+    )
+    jwt = JwtSettings(**{name: given.pop(f"jwt_{name}") for name in ("secret_file", "jwks_file", "issuer", "audience")})
+    return Settings(**given, jwt=jwt, limits=limits)
 
 
 def _path_or_none(text: str) -> Path | None:
     return Path(text) if text else None
+
+
+def _rate_or_none(text: str) -> float | None:
+    if not text:
+        return None
+    try:
+        rate = float(text)
+    except ValueError:
+        rate = math.nan
+    if not 0 < rate < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of requests a second")
+    return rate
+
+
+def _names(text: str) -> frozenset[str]:
+    """Names with commas between them."""
+    return frozenset(name.strip() for name in text.split(",") if name.strip())
 
 
 def _yes_or_no(text: str) -> bool:

@@ -100,7 +100,7 @@ def build_app(service: Service) -> Application:
 
 async def _read_body(service: Service, request: Request, receive: Receive) -> bytes:
     """The whole body, within its limits of size and time."""
-    limit = service.settings.max_body_bytes
+    limit = service.settings.max_body
     if int(request.headers.get(b"content-length", 0)) > limit:
         raise _body_too_large(limit)
     message = await receive()

@@ -152,7 +152,7 @@ def test_a_body_may_come_in_chunks(numeric: Server) -> None:
 
 
 def test_a_body_larger_than_the_limit_is_refused_told_or_not(tmp_path: Path) -> None:
-    with started(numeric_bundle(tmp_path), tmp_path, MLDEPLOY_MAX_BODY_BYTES="100") as server:
+    with started(numeric_bundle(tmp_path), tmp_path, MLDEPLOY_MAX_BODY="100") as server:
         told = server.raw(head(b"", length=101))
         untold = server.client.post("/predict", content=iter([b" " * 60, b" " * 60]))
         fits = server.client.post("/predict", content=iter([b" " * 50, b" " * 50]))
@@ -186,7 +186,7 @@ def test_a_request_that_comes_slowly_but_in_time_is_answered(hasty: Server) -> N
 
 
 def test_more_work_than_can_be_done_in_time_is_refused_at_once(tmp_path: Path) -> None:
-    with started(numeric_bundle(tmp_path), tmp_path, MLDEPLOY_QUEUE_REQUESTS="0") as server:
+    with started(numeric_bundle(tmp_path), tmp_path, MLDEPLOY_QUEUE="0") as server:
         refused = server.client.post("/predict", json={"instances": [NUMERIC]})
         rotation = server.client.get("/rotation")
     assert (refused.status_code, refused.json()["type"]) == (503, "/docs#overloaded")

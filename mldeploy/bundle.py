@@ -28,6 +28,7 @@ from mldeploy.errors import UsageError
 SCHEMA = 1
 
 Scalar = bool | int | float | str
+Task = Literal["classifier", "regressor", "outlier", "clusterer", "multi-classifier", "multi-regressor", "transformer"]
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,46}[a-z0-9])?$")]
 Version = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z][0-9A-Za-z.+_-]{0,127}$")]
 
@@ -55,10 +56,17 @@ class Input(Record):
 
 
 class Outputs(Record):
-    """What a prediction holds. `labels` are business names, one a class, in the order of `classes`."""
+    """What a prediction holds.
+
+    A classifier has `classes`, and may have `labels`, business names in their order. A model of several outputs
+    (multi-classifier, multi-regressor, transformer) has their `names` in order, and a multi-classifier the
+    classes of each in `classes_by_output`.
+    """
 
     classes: tuple[Scalar, ...] | None = None
     labels: tuple[str, ...] | None = None
+    names: tuple[str, ...] | None = None
+    classes_by_output: tuple[tuple[Scalar, ...], ...] | None = None
 
 
 class Tensor(Record):
@@ -72,9 +80,17 @@ class Tensor(Record):
 class Graph(Record):
     """How the contract maps onto the ONNX graph.
 
-    A classifier has `label`, shape [rows], and, where the model gives them, `probabilities`, float
-    [rows, classes] in the order of `Outputs.classes`; a regressor has `value`, float [rows] or
-    [rows, 1]. A missing number enters as NaN, a missing string as `missing_string`.
+    The names of its outputs, by task (float is either precision; [rows, 1] may stand for [rows]):
+
+    classifier        `label` [rows], the class itself; `probabilities` float [rows, classes] where there are any
+    regressor         `value` float [rows]
+    outlier           `label` int64 [rows], 1 or -1; `score` float [rows]
+    clusterer         `label` int64 [rows]
+    multi-classifier  `label` int64 [rows, outputs], positions in `Outputs.classes_by_output`; `probabilities`
+                      float [rows, all classes], those of the outputs side by side, where there are any
+    multi-regressor, transformer   `value` float [rows, outputs]
+
+    A missing number enters as NaN, a missing string as `missing_string`.
     """
 
     tensors: tuple[Tensor, ...]
@@ -82,6 +98,12 @@ class Graph(Record):
     label: str | None = None
     probabilities: str | None = None
     value: str | None = None
+    score: str | None = None
+
+    @property
+    def outputs(self) -> list[str]:
+        """The names of the graph's outputs."""
+        return [name for name in (self.label, self.probabilities, self.value, self.score) if name is not None]
 
 
 class Source(Record):
@@ -124,7 +146,7 @@ class Manifest(Record):
     name: Name
     version: Version
     bundle_id: str
-    task: Literal["classifier", "regressor"]
+    task: Task
     inputs: tuple[Input, ...]
     outputs: Outputs
     graph: Graph
@@ -174,7 +196,7 @@ class Contents:
 
     name: str
     version: str | None
-    task: Literal["classifier", "regressor"]
+    task: Task
     inputs: tuple[Input, ...]
     outputs: Outputs
     graph: Graph

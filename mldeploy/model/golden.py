@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from mldeploy.bundle import Golden
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from mldeploy.model.original import Answers
     from mldeploy.model.rows import Rows
 
 COUNT = 32
 
 
-def choose_golden(rows: Rows, answers: Answers, classes: list[Any] | None, tolerance: float) -> Golden:
+def choose_golden(rows: Rows, answers: Answers, tolerance: float) -> Golden:
     """About 32 rows of every kind: each class, each missing field, unseen categories, thresholds, extremes."""
     groups: dict[str, list[int]] = {}
     for row in range(len(rows)):
@@ -29,30 +34,44 @@ def choose_golden(rows: Rows, answers: Answers, classes: list[Any] | None, toler
         chosen.extend(members[depth] for _, members in queues if depth < len(members))
         depth += 1
     chosen = sorted(chosen[:COUNT])
-    return Golden(
-        [rows.instance(row) for row in chosen], [prediction(answers, classes, row) for row in chosen], tolerance
-    )
+    return Golden([rows.instance(row) for row in chosen], [prediction(answers, row) for row in chosen], tolerance)
 
 
-def prediction(answers: Answers, classes: list[Any] | None, row: int) -> dict[str, Any]:
+def prediction(answers: Answers, row: int) -> dict[str, Any]:
     """The original's answer to one row in the shape of `/predict`."""
-    if answers.values is not None:
-        return {"value": answers.values[row]}
-    assert answers.labels is not None and classes is not None  # noqa: S101, PT018
-    label = answers.labels[row]
-    if answers.probabilities is None:
-        return {"label": label}
-    probabilities = answers.probabilities[row]
+    label = None if answers.labels is None else answers.labels[row]
+    shares = None if answers.probabilities is None else answers.probabilities[row]
+    names, by_output = answers.outputs.names or (), answers.outputs.classes_by_output or ()
+    match answers.task:
+        case "outlier" if answers.scores is not None:
+            return {"label": label, "score": answers.scores[row]}
+        case "classifier" if shares is not None:
+            classes = answers.outputs.classes or ()
+            own = shares[classes.index(label)]
+            return {"label": label, "probability": own, "probabilities": keyed(classes, shares)}
+        case "multi-classifier":
+            labels = {"labels": dict(zip(names, label or (), strict=True))}
+            return labels if shares is None else {**labels, "probabilities": _by_output(names, by_output, shares)}
+        case "multi-regressor" | "transformer" if answers.values is not None:
+            return {"values": dict(zip(names, answers.values[row], strict=True))}
+        case "regressor" if answers.values is not None:
+            return {"value": answers.values[row]}
+    return {"label": label}
+
+
+def keyed(classes: Sequence[Any], shares: Sequence[float]) -> dict[str, float]:
+    """Probabilities by class, which as the key of a JSON object is text."""
+    return {str(each): share for each, share in zip(classes, shares, strict=True)}
+
+
+def _by_output(
+    names: Sequence[str], by_output: Sequence[Sequence[Any]], shares: list[float]
+) -> dict[str, dict[str, float]]:
+    ends = list(accumulate(len(classes) for classes in by_output))
     return {
-        "label": label,
-        "probability": probabilities[classes.index(label)],
-        "probabilities": {class_key(each): value for each, value in zip(classes, probabilities, strict=True)},
+        name: keyed(classes, shares[end - len(classes) : end])
+        for name, classes, end in zip(names, by_output, ends, strict=True)
     }
-
-
-def class_key(value: Any) -> str:
-    """A class as the key of a JSON object."""
-    return str(value)
 
 
 def _rank(group: str) -> tuple[int, str]:
@@ -62,5 +81,5 @@ def _rank(group: str) -> tuple[int, str]:
 
 
 def _finite_answer(answers: Answers, row: int) -> bool:
-    numbers = [answers.values[row]] if answers.values is not None else (answers.probabilities or [[]] * (row + 1))[row]
-    return all(abs(number) < float("inf") for number in numbers)
+    found = [each[row] for each in (answers.values, answers.probabilities, answers.scores) if each is not None]
+    return bool(np.isfinite(np.hstack(found)).all()) if found else True

@@ -77,7 +77,7 @@ def climb(
         model, mapping = converted
         graph = Graph.model_validate(mapping)
         try:
-            converter = Converter(model, graph)
+            converter = Converter(model, graph, answers.outputs)
             comparison = compare(rows, answers, converter.answer(rows), tolerance)
         except Exception as failure:  # onnxruntime's exceptions share no base class of their own
             attempts.append(Attempt(rung, f"does not run: {str(failure).splitlines()[0][:200]}"))

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
+from mldeploy.bundle import Outputs
 from mldeploy.model.scan import PACKAGES, STANDARD
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from mldeploy.bundle import Task
     from mldeploy.model.rows import Rows
 
 
@@ -19,8 +21,6 @@ class Described:
     """What the opened model says of itself. `fields` are the facts that its fitted steps hold on each field."""
 
     estimator: str
-    task: Literal["classifier", "regressor"]
-    classes: list[Any] | None
     named: bool
     fields: list[dict[str, Any]]
     versions: dict[str, Any]
@@ -28,14 +28,19 @@ class Described:
 
 @dataclass(frozen=True)
 class Answers:
-    """The original's answers: for row i `labels[i]` and `probabilities[i]`, or `values[i]`.
+    """The original's answers, of row i `labels[i]`, `probabilities[i]`, `values[i]` and `scores[i]`, as its task has.
 
-    `refused` maps the number of a row that the original would not answer to its reason.
+    With several outputs a label and a value are lists, one entry an output, and the probabilities those of all
+    outputs side by side. `refused` maps the number of a row that the original would not answer to its reason;
+    when it answered none, `task` is None.
     """
 
+    task: Task | None
+    outputs: Outputs
     labels: list[Any] | None
     probabilities: list[list[float]] | None
-    values: list[float] | None
+    values: list[Any] | None
+    scores: list[float] | None
     refused: dict[int, str]
 
 
@@ -66,12 +71,15 @@ class Original:
     def answer(self, types: list[FieldType], rows: Rows) -> Answers:
         """What the original answers to `rows`, and which of them it refuses."""
         answer = self.ask(do="answer", fields=_plain(types), columns=rows.columns)
-        outputs = answer["outputs"]
+        given, kind = answer["outputs"], answer["kind"] or {"task": None}
         return Answers(
-            outputs.get("labels"),
-            _numbers(outputs.get("probabilities")),
-            _numbers(outputs.get("values")),
-            {int(row): reason for row, reason in answer["refused"].items()},
+            task=kind.pop("task"),
+            outputs=Outputs.model_validate(kind),
+            labels=given.get("labels"),
+            probabilities=_numbers(given.get("probabilities")),
+            values=_numbers(given.get("values")),
+            scores=_numbers(given.get("scores")),
+            refused={int(row): reason for row, reason in answer["refused"].items()},
         )
 
     def time(self, types: list[FieldType], rows: Rows, repeats: int) -> float:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import onnxruntime
 
-from mldeploy.bundle import Bundle, Contents, Outputs, Source, name_and_version, write_bundle
+from mldeploy.bundle import Bundle, Contents, Source, name_and_version, write_bundle
 from mldeploy.errors import UsageError
 from mldeploy.model.baseline import baseline
 from mldeploy.model.golden import choose_golden
@@ -71,15 +71,16 @@ def package_model(
         types = [field.type() for field in fields]
         rows = proof_rows(fields, given)
         answers = original.answer(types, rows)
+        assert answers.task is not None  # noqa: S101 - it has answered a row, or there would be no signature
         proven, attempts = climb(original, fields, rows, answers, tolerance)
         tell(f"converted by {attempts[-1].rung}", attempts[-1].outcome)
         profile = measure(original, types, proven.converter, rows)
     contents = Contents(
         name=name or file_name,
         version=version or file_version,
-        task=described.task,
+        task=answers.task,
         inputs=tuple(field.input() for field in fields),
-        outputs=Outputs(classes=None if described.classes is None else tuple(described.classes)),
+        outputs=answers.outputs,
         graph=proven.graph,
         threshold=None,
         source=_source(model, described),
@@ -87,7 +88,7 @@ def package_model(
         proof=proven.comparison.proof,
         metadata=metadata or {},
         model=proven.model,
-        golden=choose_golden(rows, answers, described.classes, tolerance),
+        golden=choose_golden(rows, answers, tolerance),
         baseline=baseline(fields, conformed(fields, given) if given else None),
     )
     report = {

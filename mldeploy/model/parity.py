@@ -13,7 +13,7 @@ from mldeploy.bundle import Proof
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from mldeploy.bundle import Graph, Tensor
+    from mldeploy.bundle import Graph, Outputs, Tensor
     from mldeploy.model.original import Answers
     from mldeploy.model.rows import Rows, Value
 
@@ -22,11 +22,12 @@ NUMPY = {"float32": np.float32, "float64": np.float64, "int64": np.int64, "bool"
 
 @dataclass(frozen=True)
 class Converted:
-    """The graph's answers, shaped as the original's."""
+    """The graph's answers, as the original's: with several outputs a label is a list, and values [rows, outputs]."""
 
     labels: list[Any] | None
     probabilities: npt.NDArray[np.float64] | None
     values: npt.NDArray[np.float64] | None
+    scores: npt.NDArray[np.float64] | None
 
 
 @dataclass(frozen=True)
@@ -51,24 +52,40 @@ class Comparison:
 class Converter:
     """A loaded graph that answers rows."""
 
-    def __init__(self, model: bytes, graph: Graph) -> None:
+    def __init__(self, model: bytes, graph: Graph, outputs: Outputs) -> None:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
         options.log_severity_level = 4
         self.graph = graph
+        self.outputs = outputs
         self.session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
     def feeds(self, rows: Rows) -> dict[str, npt.NDArray[Any]]:
         return {tensor.name: _tensor(tensor, rows, self.graph.missing_string) for tensor in self.graph.tensors}
 
     def answer(self, rows: Rows) -> Converted:
-        wanted = [name for name in (self.graph.label, self.graph.probabilities, self.graph.value) if name]
-        outputs = dict(zip(wanted, self.session.run(wanted, self.feeds(rows)), strict=True))
+        names = self.graph.outputs
+        found = dict(zip(names, self.session.run(names, self.feeds(rows)), strict=True))
+
+        def numbers(name: str | None) -> npt.NDArray[np.float64] | None:
+            return None if name is None else np.asarray(found[name], np.float64)
+
+        values, scores = numbers(self.graph.value), numbers(self.graph.score)
+        if values is not None and self.outputs.names is None:
+            values = values.reshape(len(rows))
         return Converted(
-            outputs[self.graph.label].tolist() if self.graph.label else None,
-            np.asarray(outputs[self.graph.probabilities], np.float64) if self.graph.probabilities else None,
-            np.asarray(outputs[self.graph.value], np.float64).reshape(len(rows)) if self.graph.value else None,
+            labels=None if self.graph.label is None else self._labels(found[self.graph.label].tolist()),
+            probabilities=numbers(self.graph.probabilities),
+            values=values,
+            scores=None if scores is None else scores.reshape(len(rows)),
         )
+
+    def _labels(self, answered: list[Any]) -> list[Any]:
+        """The classes themselves, for which several outputs give positions."""
+        by_output = self.outputs.classes_by_output
+        if by_output is None:
+            return answered
+        return [[classes[at] for classes, at in zip(by_output, row, strict=True)] for row in answered]
 
 
 def compare(rows: Rows, answers: Answers, converted: Converted, tolerance: float) -> Comparison:
@@ -123,13 +140,22 @@ def _numbers(
     answers: Answers, converted: Converted, kept: list[int]
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """Both sides' numbers for the kept rows: double [rows, numbers a row]."""
-    theirs = answers.values if answers.values is not None else answers.probabilities
-    ours = converted.values if converted.values is not None else converted.probabilities
-    if theirs is None:
+    pairs = [
+        (answers.values, converted.values),
+        (answers.probabilities, converted.probabilities),
+        (answers.scores, converted.scores),
+    ]
+    expected = [np.array([theirs[row] for row in kept], dtype=np.float64) for theirs, _ in pairs if theirs is not None]
+    got = [ours[kept] if ours is not None else np.array(np.nan) for theirs, ours in pairs if theirs is not None]
+    if not expected or not kept:
         return np.empty((len(kept), 0)), np.empty((len(kept), 0))
-    expected = np.array([theirs[row] for row in kept], dtype=np.float64).reshape(len(kept), -1)
-    got = np.full_like(expected, np.nan) if ours is None else ours[kept].reshape(len(kept), -1)
-    return expected, got if got.shape == expected.shape else np.full_like(expected, np.nan)
+    wide = [each.reshape(len(kept), -1) for each in expected]
+    return np.hstack(wide), np.hstack([_shaped(ours, theirs.shape) for ours, theirs in zip(got, wide, strict=True)])
+
+
+def _shaped(numbers: npt.NDArray[np.float64], shape: tuple[int, ...]) -> npt.NDArray[np.float64]:
+    """The numbers in this shape; what has another number of them, or is missing, is wrong everywhere."""
+    return numbers.reshape(shape) if numbers.size == np.prod(shape) else np.full(shape, np.nan)
 
 
 def _row_errors(expected: npt.NDArray[np.float64], got: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
@@ -147,7 +173,12 @@ def _same(expected: list[Any] | None, got: list[Any] | None, row: int) -> bool:
     """Equal labels of the same type: to a client, true and 1 are different answers."""
     if expected is None:
         return True
-    return got is not None and type(expected[row]) is type(got[row]) and bool(expected[row] == got[row])
+    return got is not None and _typed(expected[row]) == _typed(got[row])
+
+
+def _typed(label: Any) -> Any:
+    """A label, or one an output, with the type that JSON would show."""
+    return [_typed(each) for each in label] if isinstance(label, list) else (type(label), label)
 
 
 def _show(labels: list[Any] | None, numbers: npt.NDArray[np.float64], row: int) -> str:

@@ -6,38 +6,45 @@ import math
 import statistics
 import time
 import warnings
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from .opening import Unusable, plain
+from .kinds import INDICATOR, Kind, find_kind, plain
+from .opening import Unusable
 
 
-def answer_rows(model: Any, task: str, fields: list[dict[str, Any]], columns: dict[str, list[Any]]) -> dict[str, Any]:
-    """Answer every row that the original accepts.
+def answer_rows(
+    model: Any, family: str, fields: list[dict[str, Any]], columns: dict[str, list[Any]]
+) -> tuple[Kind | None, dict[str, Any]]:
+    """Answer every row that the original accepts; and the kind of these answers, where there are any.
 
-    Gives `labels` and, where there are any, `probabilities` [rows][classes]; or `values`; with null in the
-    rows it refuses, and `refused`: {row number: why}.
+    Gives `outputs`: those of `labels`, `probabilities`, `values` and `scores` that its kind has, one entry a
+    row and null for the rows it refuses; and `refused`: {row number: why}. With several outputs a row's labels
+    and values are lists, one entry an output, and its probabilities those of all outputs side by side.
     """
     rows = len(next(iter(columns.values())))
+    kind = None
     outputs: dict[str, list[Any]] = {}
     refused: dict[int, str] = {}
-    for start, stop, answer in _answer_range(model, task, fields, columns, 0, rows):
+    for start, stop, answer in _answer_range(model, family, fields, columns, 0, rows):
         if isinstance(answer, str):
             refused[start] = answer
             continue
-        for name, values in answer.items():
+        kind, answered = answer
+        for name, values in answered.items():
             outputs.setdefault(name, [None] * rows)[start:stop] = values
-    return {"outputs": outputs, "refused": refused}
+    return kind, {"outputs": outputs, "refused": refused}
 
 
-def median_seconds(model: Any, task: str, rows: Any, repeats: int) -> float:
+def median_seconds(model: Any, family: str, rows: Any, repeats: int) -> float:
     """How long the original takes to answer `rows` at once; 0 where it refuses one of them."""
     times = []
     for _ in range(repeats):
         started = time.perf_counter()
         try:
-            _ask(model, task, rows)
+            _ask(model, family, rows)
         except Exception:
             return 0.0
         times.append(time.perf_counter() - started)
@@ -45,12 +52,12 @@ def median_seconds(model: Any, task: str, rows: Any, repeats: int) -> float:
 
 
 def _answer_range(
-    model: Any, task: str, fields: list[dict[str, Any]], columns: dict[str, list[Any]], start: int, stop: int
+    model: Any, family: str, fields: list[dict[str, Any]], columns: dict[str, list[Any]], start: int, stop: int
 ) -> list[tuple[int, int, Any]]:
     """Answers to rows [start, stop), halved until each refused row stands alone."""
     try:
         chosen = {name: values[start:stop] for name, values in columns.items()}
-        return [(start, stop, _ask(model, task, model_input(model, fields, chosen)))]
+        return [(start, stop, _shape(model, family, _ask(model, family, model_input(model, fields, chosen))))]
     except Unusable:
         raise
     except Exception as failure:
@@ -58,31 +65,89 @@ def _answer_range(
         if stop - start == 1:
             return [(start, stop, f"{type(failure).__name__}: {failure}")]
     middle = (start + stop) // 2
-    return _answer_range(model, task, fields, columns, start, middle) + _answer_range(
-        model, task, fields, columns, middle, stop
+    return _answer_range(model, family, fields, columns, start, middle) + _answer_range(
+        model, family, fields, columns, middle, stop
     )
 
 
-def _ask(model: Any, task: str, rows: Any) -> dict[str, list[Any]]:
+@dataclass(frozen=True)
+class Answered:
+    """What the model's own methods answered: predict() or transform(), predict_proba(), decision_function()."""
+
+    rows: np.ndarray
+    probabilities: Any = None
+    scores: Any = None
+
+
+def _ask(model: Any, family: str, rows: Any) -> Answered:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        predicted = np.asarray(model.predict(rows))
-        if task == "regressor":
-            values = predicted.astype(np.float64)
-            if values.ndim == 2 and values.shape[1] == 1:
-                values = values[:, 0]
-            if values.ndim != 1:
-                raise Unusable(
-                    "the model predicts several values a row",
-                    f"its predict() answers an array of shape {predicted.shape}",
-                    "Package one model a value.",
-                )
-            return {"values": [_number(value) for value in values.tolist()]}
-        answer = {"labels": [plain(value) for value in predicted]}
-        if hasattr(model, "predict_proba"):
-            probabilities = np.asarray(model.predict_proba(rows), dtype=np.float64)
-            answer["probabilities"] = [[_number(value) for value in row] for row in probabilities.tolist()]
-        return answer
+        if family == "transformer":
+            return Answered(_dense(model.transform(rows)))
+        predicted = _dense(model.predict(rows))
+        if family == "classifier" and hasattr(model, "predict_proba"):
+            return Answered(predicted, probabilities=model.predict_proba(rows))
+        if family == "outlier":
+            score = getattr(model, "decision_function", None) or model.score_samples
+            return Answered(predicted, scores=score(rows))
+        return Answered(predicted)
+
+
+def _shape(model: Any, family: str, answered: Answered) -> tuple[Kind, dict[str, list[Any]]]:
+    """The kind of the answers, and one list an output."""
+    rows = answered.rows
+    kind = find_kind(model, family, rows)
+    if kind.task in ("transformer", "multi-regressor"):
+        return kind, {"values": _numbers(_floats(model, rows))}
+    if kind.task == "regressor":
+        return kind, {"values": _numbers(_floats(model, rows).reshape(len(rows)))}
+    if kind.task == "outlier":
+        scores = np.asarray(answered.scores, dtype=np.float64).reshape(len(rows))
+        return kind, {"labels": [int(label) for label in rows], "scores": _numbers(scores)}
+    if kind.task == "clusterer":
+        return kind, {"labels": [int(label) for label in rows]}
+    if kind.task == "multi-classifier":
+        assert kind.classes_by_output is not None  # noqa: S101
+        labels = [_labels(row, kind.classes_by_output) for row in rows.tolist()]
+        shares = _side_by_side(answered.probabilities, kind.classes_by_output)
+        return kind, {"labels": labels, **({} if shares is None else {"probabilities": _numbers(shares)})}
+    shares = answered.probabilities
+    given = {} if shares is None else {"probabilities": _numbers(np.asarray(shares, dtype=np.float64))}
+    return kind, {"labels": [plain(value) for value in rows.reshape(len(rows))], **given}
+
+
+def _dense(answered: Any) -> np.ndarray:
+    return np.asarray(answered.toarray() if hasattr(answered, "toarray") else answered)
+
+
+def _floats(model: Any, rows: np.ndarray) -> np.ndarray:
+    try:
+        return rows.astype(np.float64)
+    except (TypeError, ValueError):
+        raise Unusable(
+            "the model answers text",
+            f"the output of {type(model).__name__} holds values that are no numbers",
+            "Package a model whose output is numeric, such as the pipeline with its encoder.",
+        ) from None
+
+
+def _labels(row: list[Any], classes_by_output: list[list[Any]]) -> list[Any]:
+    """The classes themselves: a chain answers 1.0 for the class 1."""
+    return [classes[classes.index(label)] for label, classes in zip(row, classes_by_output)]
+
+
+def _side_by_side(shares: Any, classes_by_output: list[list[Any]]) -> np.ndarray | None:
+    """Probabilities of all outputs, double [rows, all classes].
+
+    From one array an output, or from one array with the probability of each output's second class; any other
+    shape tells no class apart, and gives none.
+    """
+    if isinstance(shares, list):
+        return np.hstack([np.asarray(each, dtype=np.float64) for each in shares])
+    if shares is None or any(len(classes) != len(INDICATOR) for classes in classes_by_output):
+        return None
+    second = _dense(shares).astype(np.float64)
+    return np.stack([1 - second, second], axis=2).reshape(len(second), -1)
 
 
 def model_input(model: Any, fields: list[dict[str, Any]], columns: dict[str, list[Any]]) -> Any:
@@ -118,5 +183,13 @@ def missing_marker(field: dict[str, Any]) -> Any:
     return None if field["missing_is_none"] else float("nan")
 
 
-def _number(value: float) -> Any:
-    return value if math.isfinite(value) else str(value)
+def _numbers(values: np.ndarray) -> list[Any]:
+    """As lists; JSON has no infinities, so they travel as text."""
+    if np.isfinite(values).all():
+        plainly: list[Any] = values.tolist()
+        return plainly
+    return [_numbers(value) if isinstance(value, np.ndarray) else _number(value) for value in values]
+
+
+def _number(value: Any) -> Any:
+    return float(value) if math.isfinite(value) else str(value)

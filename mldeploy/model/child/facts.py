@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .emit.impute import is_missing
-from .opening import plain
+from .kinds import plain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

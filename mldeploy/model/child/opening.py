@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from .allowed import NotAllowed
+from .kinds import find_family
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,23 +31,17 @@ class Unusable(Exception):
 @dataclass(frozen=True)
 class Opened:
     model: Any
-    task: str
-    classes: list[Any] | None
+    family: str
     names: list[str] | None
     width: int
     description: str
 
 
 def open_model(path: Path, allowed: Allowed) -> Opened:
-    """Load `path` and check that it is one fitted classifier or regressor."""
+    """Load `path` and check that it is one fitted model that answers new rows."""
     model = _only_model(path, _load(path, allowed))
     kind = f"{type(model).__module__}.{type(model).__qualname__}"
-    if not hasattr(model, "predict"):
-        raise Unusable(
-            f"{path.name} holds no model",
-            f"it holds a {kind}, which has no predict()",
-            "Save the fitted estimator or pipeline itself: joblib.dump(pipeline, FILE).",
-        )
+    family = _family(path, model, kind)
     _require_fitted(path, model)
     width = getattr(model, "n_features_in_", None)
     if width is None:
@@ -56,11 +49,9 @@ def open_model(path: Path, allowed: Allowed) -> Opened:
             f"{path.name} cannot be packaged", f"{kind} does not say how many features it takes (n_features_in_)"
         )
     names = getattr(model, "feature_names_in_", None)
-    task = _task(path, model, kind)
     return Opened(
         model=model,
-        task=task,
-        classes=_classes(path, model) if task == "classifier" else None,
+        family=family,
         names=None if names is None else [str(name) for name in names],
         width=int(width),
         description=_describe(model),
@@ -183,33 +174,27 @@ def _require_fitted(path: Path, model: Any) -> None:
         return
 
 
-def _task(path: Path, model: Any, kind: str) -> str:
-    try:
-        from sklearn.base import is_classifier, is_regressor
-    except ImportError:
-        is_classifier = is_regressor = lambda _: False
-    if is_classifier(model):
-        return "classifier"
-    if is_regressor(model):
-        return "regressor"
+def _family(path: Path, model: Any, kind: str) -> str:
+    family = find_family(model)
+    if family is not None:
+        return family
+    if hasattr(model, "predict"):
+        raise Unusable(
+            f"{path.name} holds a model of an unknown kind",
+            f"it holds a {kind}, which is no classifier, regressor, outlier detector, clusterer or transformer",
+            "Give its class the scikit-learn mixin that says what it is, such as ClassifierMixin.",
+        )
+    if hasattr(model, "fit_predict") or hasattr(model, "fit_transform"):
+        raise Unusable(
+            f"{path.name} holds a model that answers no new rows",
+            f"a {kind} is only able to answer for the rows it was fitted on",
+            "Take an estimator with predict() or transform(); LocalOutlierFactor has it with novelty=True.",
+        )
     raise Unusable(
-        f"{path.name} is neither a classifier nor a regressor",
-        f"it holds a {kind}",
-        "Classifiers and regressors with one output can be packaged.",
+        f"{path.name} holds no model",
+        f"it holds a {kind}, which has neither predict() nor transform()",
+        "Save the fitted estimator or pipeline itself: joblib.dump(pipeline, FILE).",
     )
-
-
-def _classes(path: Path, model: Any) -> list[Any]:
-    classes = model.classes_
-    if isinstance(classes, list) or np.asarray(classes).ndim != 1:
-        raise Unusable(f"{path.name} predicts several labels at once", remedy="Package one model a label.")
-    return [plain(value) for value in classes]
-
-
-def plain(value: Any) -> Any:
-    """A numpy or Python scalar as what JSON knows; missing becomes None."""
-    value = value.item() if isinstance(value, np.generic) else value
-    return None if isinstance(value, float) and np.isnan(value) else value
 
 
 def _describe(model: Any) -> str:

@@ -9,16 +9,18 @@ from .emit import NotEmitted, write_model
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from .kinds import Kind
 
-def convert(rung: str, model: Any, task: str, fields: list[dict[str, Any]], into: Path) -> dict[str, Any]:
+
+def convert(rung: str, model: Any, kind: Kind, fields: list[dict[str, Any]], into: Path) -> dict[str, Any]:
     """Write the graph of one rung to `into`; {"graph": the mapping of fields} or {"failed": why}."""
     try:
         if rung == "exact":
-            built, graph = write_model(model, fields, task)
+            built, graph = write_model(model, fields, kind)
         else:
             from .stock import convert_stock
 
-            built, graph = convert_stock(model, fields, task, rung.split("-")[1])
+            built, graph = convert_stock(model, fields, kind, rung.split("-")[1])
     except NotEmitted as refusal:
         return {"failed": str(refusal)}
     except ModuleNotFoundError as failure:

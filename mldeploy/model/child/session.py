@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Callable
+from typing import TYPE_CHECKING, Any, Callable
 
 from . import rungs
 from .allowed import Allowed
 from .answers import answer_rows, median_seconds, model_input
 from .facts import find_facts
 from .opening import Unusable, open_model, versions
+
+if TYPE_CHECKING:
+    from .kinds import Kind
 
 
 class Session:
@@ -20,7 +24,8 @@ class Session:
 
     def __init__(self) -> None:
         self.model: Any = None
-        self.task = ""
+        self.family = ""
+        self.kind: Kind | None = None
 
     def handle(self, request: dict[str, Any]) -> dict[str, Any]:
         actions: dict[str, Callable[..., dict[str, Any]]] = {
@@ -35,29 +40,34 @@ class Session:
             return {"unusable": problem.message, "cause": problem.cause, "remedy": problem.remedy}
 
     def open(self, path: str, packages: list[str], names: list[str]) -> dict[str, Any]:
-        """Load the file; answer the task, the classes, the fields with what the fitted steps say of them.
+        """Load the file; answer what it is, and the fields with what the fitted steps say of them.
 
         Nothing is imported for it but what belongs to `packages`, or is one of `names`.
         """
         opened = open_model(Path(path), Allowed(frozenset(packages), frozenset(names)))
-        self.model, self.task = opened.model, opened.task
+        self.model, self.family = opened.model, opened.family
         return {
             "estimator": opened.description,
-            "task": opened.task,
-            "classes": opened.classes,
             "named": opened.names is not None,
             "fields": find_facts(opened.model, opened.names, opened.width),
             "versions": versions(opened.model),
         }
 
     def answer(self, fields: list[dict[str, Any]], columns: dict[str, list[Any]]) -> dict[str, Any]:
-        """The original's answers, one list an output, and which rows it refuses and why."""
-        return answer_rows(self.model, self.task, fields, columns)
+        """The original's answers, one list an output, which rows it refuses and why, and the kind of the model.
+
+        How it answers is what tells its kind: null until it has answered a row.
+        """
+        kind, answers = answer_rows(self.model, self.family, fields, columns)
+        self.kind = kind or self.kind
+        return {**answers, "kind": None if self.kind is None else asdict(self.kind)}
 
     def time(self, fields: list[dict[str, Any]], columns: dict[str, list[Any]], repeats: int) -> dict[str, Any]:
         """The median seconds of the original's predict on these rows."""
-        return {"seconds": median_seconds(self.model, self.task, model_input(self.model, fields, columns), repeats)}
+        return {"seconds": median_seconds(self.model, self.family, model_input(self.model, fields, columns), repeats)}
 
     def convert(self, rung: str, fields: list[dict[str, Any]], into: str) -> dict[str, Any]:
         """Write the ONNX file; answer {"graph": how fields map onto it} or {"failed": why}."""
-        return rungs.convert(rung, self.model, self.task, fields, Path(into))
+        if self.kind is None:
+            return {"failed": "the original has answered no row, so what it gives is not known"}
+        return rungs.convert(rung, self.model, self.kind, fields, Path(into))

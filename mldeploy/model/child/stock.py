@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .emit.registry import NotEmitted
 
+if TYPE_CHECKING:
+    from .kinds import Kind
+
 MISSING_STRING = ""
 OPSETS = {"": 21, "ai.onnx.ml": 3}
+# What the converter's outputs are, in its order.
+OUTPUTS = {
+    "classifier": ("label", "probabilities"),
+    "regressor": ("value",),
+    "outlier": ("label", "score"),
+    "clusterer": ("label",),
+    "multi-regressor": ("value",),
+    "transformer": ("value",),
+}
 
 
-def convert_stock(model: Any, fields: list[dict[str, Any]], task: str, precision: str) -> tuple[Any, dict[str, Any]]:
+def convert_stock(model: Any, fields: list[dict[str, Any]], kind: Kind, precision: str) -> tuple[Any, dict[str, Any]]:
     """The graph by skl2onnx, and how the fields map onto it."""
+    if kind.task not in OUTPUTS:
+        raise NotEmitted(f"the converter is not asked for a {kind.task}")
     import skl2onnx
     from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType, StringTensorType
 
@@ -21,15 +35,14 @@ def convert_stock(model: Any, fields: list[dict[str, Any]], task: str, precision
         (each["name"], (StringTensorType if each["dtype"] == "string" else number)([None, len(each["fields"])]))
         for each in tensors
     ]
-    options = {id(model): {"zipmap": False}} if task == "classifier" else None
+    options = {id(model): {"zipmap": False}} if kind.task == "classifier" else None
     built = skl2onnx.to_onnx(model, initial_types=types, options=options, target_opset=OPSETS)
     renamed = {each["name"] for each in tensors} - {value.name for value in built.graph.input}
     if renamed:
         raise NotEmitted(f"the converter renamed the inputs {', '.join(sorted(renamed))}")
-    outputs = [value.name for value in built.graph.output]
-    names = {"value": outputs[0]} if task == "regressor" else {"label": outputs[0]}
-    if task == "classifier" and hasattr(model, "predict_proba"):
-        names["probabilities"] = outputs[1]
+    names = dict(zip(OUTPUTS[kind.task], (value.name for value in built.graph.output)))
+    if kind.task == "classifier" and not hasattr(model, "predict_proba"):
+        del names["probabilities"]
     return built, {"tensors": tensors, "missing_string": MISSING_STRING, **names}
 
 

@@ -13,6 +13,7 @@ from sklearn.svm import SVC
 
 from mldeploy.errors import ExitCode, MldeployError
 from mldeploy.model.child.emit import NotEmitted, write_model
+from mldeploy.model.child.kinds import Kind
 from mldeploy.model.child.session import Session
 from mldeploy.model.ladder import climb
 from mldeploy.model.original import Original
@@ -70,12 +71,12 @@ def test_the_exact_rung_comes_first_and_is_float64(tmp_path: Path) -> None:
 def test_a_subclass_is_not_written_as_its_parent() -> None:
     model = Contrary().fit(NUMBERS, NUMBERS[:, 0] > 0)
     with pytest.raises(NotEmitted, match="Contrary"):
-        write_model(model, FIELDS, "classifier")
+        write_model(model, FIELDS, Kind("classifier"))
 
 
 def test_an_estimator_that_nothing_knows_is_named() -> None:
     with pytest.raises(NotEmitted, match="Foreign"):
-        write_model(Foreign(), FIELDS, "classifier")
+        write_model(Foreign(), FIELDS, Kind("classifier"))
 
 
 @pytest.mark.filterwarnings("ignore")

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import joblib
 import pytest
 import sklearn
+from sklearn.cluster import DBSCAN
 from sklearn.linear_model import LogisticRegression
-from sklearn.preprocessing import StandardScaler
 
 from mldeploy.errors import MldeployError, UsageError
 from mldeploy.model.child.session import Session
@@ -55,12 +55,17 @@ def test_a_file_cut_short_is_no_model(save: Save, churn: Any) -> None:
 
 def test_something_else_than_a_model_is_named(save: Save) -> None:
     assert "builtins.dict" in opened(save({"accuracy": 0.9}))["cause"]
-    assert "StandardScaler" in opened(save(StandardScaler().fit([[1.0]])))["cause"]
+
+
+def test_a_model_that_answers_no_new_rows_is_named(save: Save) -> None:
+    refusal = opened(save(DBSCAN().fit([[1.0], [2.0]])))
+    assert "answers no new rows" in refusal["unusable"]
+    assert "DBSCAN" in refusal["cause"]
 
 
 def test_the_one_model_among_things_saved_together_is_found(save: Save, churn: Any) -> None:
-    assert opened(save({"model": churn, "features": ["a"], "note": None}))["task"] == "classifier"
-    assert opened(save(("v1", churn)))["task"] == "classifier"
+    assert opened(save({"model": churn, "features": ["a"], "note": None}))["estimator"].startswith("Pipeline")
+    assert opened(save(("v1", churn)))["estimator"].startswith("Pipeline")
     refusal = opened(save({"old": churn, "new": churn}))
     assert "2 models" in refusal["unusable"]
     assert "old, new" in refusal["cause"]
@@ -116,4 +121,4 @@ def test_every_compression_of_joblib_opens(churn: Any, tmp_path: Path) -> None:
     for suffix in ("gz", "z", "bz2", "xz"):
         path = tmp_path / f"churn.joblib.{suffix}"
         joblib.dump(churn, path)
-        assert opened(path)["task"] == "classifier"
+        assert opened(path)["estimator"].startswith("Pipeline")

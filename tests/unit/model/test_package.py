@@ -211,12 +211,6 @@ def test_a_name_that_cannot_be_a_key_is_refused_before_anything_is_written(
     assert not (tmp_path / "build").exists()
 
 
-def test_a_model_of_several_values_is_refused(save: Save, tmp_path: Path) -> None:
-    x = np.random.default_rng(0).normal(size=(50, 2))
-    with pytest.raises(UsageError, match="several values"):
-        package_model(save(LinearRegression().fit(x, x)), into=tmp_path)
-
-
 def test_a_model_that_nothing_converts_is_named(save: Save, tmp_path: Path) -> None:
     x = np.random.default_rng(0).normal(size=(50, 2))
     model = make_pipeline(FunctionTransformer(np.nan_to_num), DummyClassifier()).fit(x, x[:, 0] > 0)

@@ -10,10 +10,11 @@ import pytest
 from onnx import numpy_helper
 from typer.testing import CliRunner
 
-from mldeploy.bundle import Graph
+from mldeploy.bundle import Graph, Outputs
 from mldeploy.cli import app
 from mldeploy.errors import ExitCode
 from mldeploy.model.child.emit import write_model
+from mldeploy.model.child.kinds import Kind
 from mldeploy.model.ladder import ParityError
 from mldeploy.model.original import Answers, Original
 from mldeploy.model.package import package_model
@@ -31,9 +32,18 @@ def probabilities(*positive: float) -> Any:
     return np.array([[1 - each, each] for each in positive])
 
 
+def answers(labels: list[Any], positive: Any = None, refused: dict[int, str] | None = None) -> Answers:
+    outputs = Outputs(classes=("no", "yes"))
+    return Answers("classifier", outputs, labels, positive, values=None, scores=None, refused=refused or {})
+
+
+def converted(labels: list[Any], positive: Any = None) -> Converted:
+    return Converted(labels, positive, values=None, scores=None)
+
+
 def compared(labels: list[Any], positive: tuple[float, ...], tolerance: float = 1e-5) -> Any:
-    original = Answers(["no", "yes", "yes"], probabilities(0.1, 0.6, 0.9).tolist(), None, {})
-    return compare(ROWS, original, Converted(labels, probabilities(*positive), None), tolerance)
+    original = answers(["no", "yes", "yes"], probabilities(0.1, 0.6, 0.9).tolist())
+    return compare(ROWS, original, converted(labels, probabilities(*positive)), tolerance)
 
 
 def test_equal_answers_are_a_proof() -> None:
@@ -64,14 +74,13 @@ def test_a_number_that_is_none_is_an_error() -> None:
 
 
 def test_true_and_one_are_different_labels() -> None:
-    original = Answers([True, False, True], None, None, {})
-    assert compare(ROWS, original, Converted([1, 0, 1], None, None), 1e-5).proof.label_flips == 3
+    original = answers([True, False, True])
+    assert compare(ROWS, original, converted([1, 0, 1]), 1e-5).proof.label_flips == 3
 
 
 def test_rows_that_the_original_refuses_are_not_compared() -> None:
-    original = Answers(["no", None, "yes"], probabilities(0.1, 0.5, 0.9).tolist(), None, {1: "ValueError"})
-    converted = Converted(["no", "yes", "yes"], probabilities(0.1, 0.0, 0.9), None)
-    comparison = compare(ROWS, original, converted, 1e-5)
+    original = answers(["no", None, "yes"], probabilities(0.1, 0.5, 0.9).tolist(), {1: "ValueError"})
+    comparison = compare(ROWS, original, converted(["no", "yes", "yes"], probabilities(0.1, 0.0, 0.9)), 1e-5)
     assert comparison.proof.holds
     assert comparison.proof.rows == 2
 
@@ -145,8 +154,8 @@ def test_a_graph_answers_batches_of_any_size_alike(churn: Any, people: Any) -> N
         {"name": "visits", "dtype": "int", "missing_is_none": False},
         {"name": "member", "dtype": "bool", "missing_is_none": False},
     ]
-    model, mapping = write_model(churn, fields, "classifier")
-    converter = Converter(model.SerializeToString(), Graph.model_validate(mapping))
+    model, mapping = write_model(churn, fields, Kind("classifier"))
+    converter = Converter(model.SerializeToString(), Graph.model_validate(mapping), Outputs())
     rows = Rows(
         {name: people[name].astype(object).where(people[name].notna(), None).tolist() for name in people}, [""] * 200
     )

@@ -18,6 +18,7 @@ from . import (  # noqa: F401  registers the families
     interpolate,
     linear,
     multiclass,
+    multioutput,
     neighbors,
     neural,
     scale,

@@ -30,7 +30,7 @@ def voting_classifier(graph: Graph, model: Any, columns: list[Column]) -> Predic
 
 @composite("sklearn.ensemble:VotingRegressor")
 def voting_regressor(graph: Graph, model: Any, columns: list[Column]) -> Prediction:
-    values = [_value(predict(graph, each, columns), model) for each in model.estimators_]
+    values = [value_of(predict(graph, each, columns), model) for each in model.estimators_]
     return Prediction(value=scores.mean(graph, values, model._weights_not_none))
 
 
@@ -48,7 +48,7 @@ def stacking(graph: Graph, model: Any, columns: list[Column]) -> Prediction:
             part = columns_of(tensor, 1 if len(model.classes_) == 2 else len(model.classes_))
         else:
             require(answer.value is not None, model, "labels of the first models as input of the last")
-            part = columns_of(graph.add("Unsqueeze", _value(answer, model), np.array([1])), 1)
+            part = columns_of(graph.add("Unsqueeze", value_of(answer, model), np.array([1])), 1)
         stacked.extend(part)
     return predict(graph, model.final_estimator_, stacked + (columns if model.passthrough else []))
 
@@ -71,7 +71,7 @@ def bagging_classifier(graph: Graph, model: Any, columns: list[Column]) -> Predi
 @composite("sklearn.ensemble:BaggingRegressor")
 def bagging_regressor(graph: Graph, model: Any, columns: list[Column]) -> Prediction:
     values = [
-        _value(predict(graph, estimator, [columns[at] for at in features]), model)
+        value_of(predict(graph, estimator, [columns[at] for at in features]), model)
         for estimator, features in zip(model.estimators_, model.estimators_features_)
     ]
     return Prediction(value=scores.mean(graph, values))
@@ -103,7 +103,7 @@ def ada_boost_classifier(graph: Graph, model: Any, columns: list[Column]) -> Pre
 def ada_boost_regressor(graph: Graph, model: Any, columns: list[Column]) -> Prediction:
     """The weighted median of the members' values."""
     size = len(model.estimators_)
-    values = [_value(predict(graph, each, columns), model) for each in model.estimators_]
+    values = [value_of(predict(graph, each, columns), model) for each in model.estimators_]
     stacked = graph.add("Concat", *(graph.add("Unsqueeze", each, np.array([1])) for each in values), axis=1)
     weights = np.asarray(model.estimator_weights_[:size], dtype=np.float64)
     ranked, order = graph.add_many("TopK", stacked, np.array([size]), count=2, axis=1, largest=0, sorted=1)
@@ -144,7 +144,7 @@ def _decision(prediction: Prediction, model: Any) -> str:
     return _given(prediction.decision, model, "scores")
 
 
-def _value(prediction: Prediction, model: Any) -> str:
+def value_of(prediction: Prediction, model: Any) -> str:
     return _given(prediction.value, model, "values")
 
 

@@ -41,6 +41,10 @@ def logistic(graph: Graph, model: Any, x: str) -> Prediction:
     "sklearn.linear_model:LassoLarsCV",
     "sklearn.linear_model:LassoLarsIC",
     "sklearn.linear_model:LinearRegression",
+    "sklearn.linear_model:MultiTaskElasticNet",
+    "sklearn.linear_model:MultiTaskElasticNetCV",
+    "sklearn.linear_model:MultiTaskLasso",
+    "sklearn.linear_model:MultiTaskLassoCV",
     "sklearn.linear_model:OrthogonalMatchingPursuit",
     "sklearn.linear_model:OrthogonalMatchingPursuitCV",
     "sklearn.linear_model:PassiveAggressiveRegressor",
@@ -52,8 +56,9 @@ def logistic(graph: Graph, model: Any, x: str) -> Prediction:
     "sklearn.svm:LinearSVR",
 )
 def linear_regressor(graph: Graph, model: Any, x: str) -> Prediction:
-    require(np.ndim(model.coef_) == 1 or np.shape(model.coef_)[0] == 1, model, "several outputs")
-    return Prediction(value=scores.flat(graph, linear(graph, model, x)))
+    value = linear(graph, model, x)
+    several = np.ndim(model.coef_) == 2 and np.shape(model.coef_)[0] > 1
+    return Prediction(value=value if several else scores.flat(graph, value))
 
 
 @predictor(

@@ -1,6 +1,21 @@
 """Which function writes which estimator.
 
 Dispatch is on the exact class: a subclass may answer differently, so it is not written as its parent.
+
+A model's kind (`child/kinds.py`, found from how the original answers) decides which tensors of a `Prediction`
+become outputs of the graph, and `emit/model.py` names them; an emitter fills in what its estimator has:
+
+    classifier        Prediction(index=, probabilities=, decision=)
+    regressor         Prediction(value=)                       double [rows]
+    outlier           Prediction(index=, score=)               index is the label itself, 1 or -1
+    clusterer         Prediction(index=)                       index is the label itself
+    multi-classifier  Prediction(indices=, probabilities=)     those of all outputs side by side
+    multi-regressor   Prediction(value=)                       double [rows, outputs]
+    transformer       no Prediction: what `transform` gives, as one matrix
+
+An estimator that may be fitted on one output or on several (a tree, a linear model) decides by its own fitted
+attributes. One that has both `predict` and `transform` (KMeans) is registered twice, as a predictor for when it
+is the model, and as a transformer for when it is a step.
 """
 
 from __future__ import annotations
@@ -25,14 +40,24 @@ class NotEmitted(Exception):
 class Prediction:
     """What a predictor gives, as tensor names; what no output asks for is dropped from the graph.
 
-    index: int64 [rows], the position of the label in `classes_`; probabilities: double [rows, classes];
-    decision: double [rows, 1] for two classes, else [rows, classes]; value: double [rows].
+    index: int64 [rows], the position of a classifier's label in `classes_`; of a clusterer and an outlier
+    detector the label itself;
+    indices: int64 [rows, outputs], the position of each output's label in its own classes (in `classes_[output]`;
+    0 or 1 for what was fitted on an indicator matrix);
+    probabilities: double [rows, classes], for several outputs [rows, all classes], those of the first output
+    first, as `numpy.hstack(model.predict_proba(x))` gives them (of an indicator matrix 1 - p and p for each
+    output);
+    decision: double [rows, 1] for two classes, else [rows, classes];
+    value: double [rows], for several outputs [rows, outputs];
+    score: double [rows], an outlier detector's decision_function().
     """
 
     index: str | None = None
     probabilities: str | None = None
     decision: str | None = None
     value: str | None = None
+    indices: str | None = None
+    score: str | None = None
 
 
 Transformer = Callable[[Graph, Any, list[Column]], list[Column]]

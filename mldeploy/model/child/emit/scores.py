@@ -24,6 +24,17 @@ def top_index(graph: Graph, scores: str) -> str:
     return graph.add("ArgMax", scores, axis=1, keepdims=0)
 
 
+def top_indices(graph: Graph, shares: str, counts: Sequence[int]) -> str:
+    """The first largest of each output's own `counts[output]` columns: int64 [rows, outputs]."""
+    parts = graph.add_many("Split", shares, np.asarray(counts, dtype=np.int64), count=len(counts), axis=1)
+    return side_by_side(graph, [top_index(graph, part) for part in parts])
+
+
+def side_by_side(graph: Graph, tensors: Sequence[str]) -> str:
+    """Tensors [rows] as the columns of one [rows, len(tensors)]."""
+    return graph.add("Concat", *(graph.add("Unsqueeze", each, np.array([1])) for each in tensors), axis=1)
+
+
 def label_index(graph: Graph, decision: str, classes: int) -> str:
     """The rule of linear classifiers: with two classes the sign of the one score, else the largest."""
     return sign_index(graph, decision) if classes == 2 else top_index(graph, decision)

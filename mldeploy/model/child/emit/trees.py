@@ -61,12 +61,18 @@ def fitted_tree(estimator: Any) -> Tree:
 
 
 def _average_classes(graph: Graph, model: Any, estimators: Sequence[Any], x: str) -> Prediction:
-    require(model.n_outputs_ == 1, model, "several outputs")
-    tables = [_class_shares(estimator.tree_.value[:, 0, :]) for estimator in estimators]
+    """The mean of the leaves' shares of classes; with several outputs, side by side in one table."""
+    counts = np.atleast_1d(model.n_classes_).tolist()
+    tables = [
+        np.hstack([_class_shares(each.tree_.value[:, output, :count]) for output, count in enumerate(counts)])
+        for each in estimators
+    ]
     # scikit-learn rounds features to float32 before it compares them with its double thresholds.
     summed = tree_rows(graph, graph.through_float32(x), [fitted_tree(each) for each in estimators], tables)
     probabilities = graph.add("Div", summed, float(len(estimators)))
-    return Prediction(scores.top_index(graph, probabilities), probabilities)
+    if len(counts) == 1:
+        return Prediction(scores.top_index(graph, probabilities), probabilities)
+    return Prediction(indices=scores.top_indices(graph, probabilities, counts), probabilities=probabilities)
 
 
 def _class_shares(values: np.ndarray) -> np.ndarray:
@@ -76,10 +82,13 @@ def _class_shares(values: np.ndarray) -> np.ndarray:
 
 
 def _average_value(graph: Graph, model: Any, estimators: Sequence[Any], x: str) -> Prediction:
-    require(model.n_outputs_ == 1, model, "several outputs")
     trees = [fitted_tree(each) for each in estimators]
+    rounded = graph.through_float32(x)
+    if model.n_outputs_ > 1:
+        total = tree_rows(graph, rounded, trees, [each.tree_.value[:, :, 0] for each in estimators])
+        return Prediction(value=graph.add("Div", total, float(len(trees))))
     values = [each.tree_.value[:, 0, 0] for each in estimators]
-    total = tree_sum(graph, graph.through_float32(x), trees, values, [0] * len(trees))
+    total = tree_sum(graph, rounded, trees, values, [0] * len(trees))
     return Prediction(value=scores.flat(graph, graph.add("Div", total, float(len(trees)))))
 
 

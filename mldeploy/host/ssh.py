@@ -7,7 +7,7 @@ import socket
 import time
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import paramiko
 from fabric import Config as FabricConfig
@@ -24,7 +24,12 @@ if TYPE_CHECKING:
     from mldeploy.host.executor import Secret
 
 CONNECT_SECONDS = 10
+LOOPBACK = "127.0.0.1"
 KEEPALIVE_SECONDS = 5
+
+
+class ForwardingRefusedError(MldeployError):
+    """The host's sshd forwards no ports to us."""
 
 
 class SshExecutor:
@@ -39,11 +44,21 @@ class SshExecutor:
             self._require_sudo()
 
     def run(self, argv: Sequence[str | Secret], *, stdin: str = "", deadline: float = 30, check: bool = True) -> Result:
+        return self.feed(argv, lambda send: send(stdin.encode()), deadline=deadline, check=check)
+
+    def feed(
+        self,
+        argv: Sequence[str | Secret],
+        write: Callable[[Callable[[bytes], object]], object],
+        *,
+        deadline: float,
+        check: bool = True,
+    ) -> Result:
+        """Run `argv` as `run` does, with what `write` sends as its standard input."""
         channel = self.open(argv)
         until = time.monotonic() + deadline
         try:
-            if stdin:
-                channel.sendall(stdin.encode())
+            write(channel.sendall)
             channel.shutdown_write()
             stdout = _read_all(channel, channel.recv, until)
             stderr = _read_all(channel, channel.recv_stderr, until)
@@ -76,6 +91,26 @@ class SshExecutor:
                 remedy="Run the same command again: it continues from what the host's ledger says.",
             ) from failure
         return channel
+
+    @contextmanager
+    def forwarded(self, serve: Callable[[Any, tuple[str, int]], object]) -> Iterator[int]:
+        """Hand each connection that the host makes to a port of its loopback to `serve`, as a socket; gives the port.
+
+        Raises ForwardingRefusedError when the host's sshd does not allow it.
+        """
+        transport = self._connection.transport
+        try:
+            port = transport.request_port_forward(LOOPBACK, 0, lambda channel, origin, _: serve(channel, origin))
+        except paramiko.SSHException as failure:
+            raise ForwardingRefusedError(
+                f"{self.name} forwards no ports",
+                cause=str(failure),
+                remedy="Allow it in the host's sshd_config: AllowTcpForwarding yes.",
+            ) from failure
+        try:
+            yield port
+        finally:
+            transport.cancel_port_forward(LOOPBACK, port)
 
     def _require_sudo(self) -> None:
         result = self.run(["true"], check=False)

@@ -11,9 +11,18 @@ import io
 import json
 import tarfile
 from dataclasses import dataclass
+from functools import partial
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from mldeploy.image.progress import Watched
+
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from _typeshed import SupportsRead
+
+    from mldeploy.image.progress import Moved
     from mldeploy.image.tree import Layer
 
 EPOCH = "1970-01-01T00:00:00Z"
@@ -43,6 +52,11 @@ class Composition:
         """What a registry stores of it, in bytes."""
         return len(self.config) + len(self.manifest) + sum(layer.size for layer in self.layers)
 
+    def layers_present(self, others: Iterable[Sequence[str]]) -> int:
+        """How many of the layers, from the lowest, an Engine has that has images of these diff ids."""
+        own = [layer.diff_id for layer in self.layers]
+        return max((_common(own, other) for other in others), default=0)
+
     @property
     def ids(self) -> frozenset[str]:
         """What an Engine may call this image: by its configuration, or, in the containerd store, by its manifest."""
@@ -63,9 +77,7 @@ def compose(layers: tuple[Layer, ...], platform: str, settings: dict[str, Any]) 
             "created": EPOCH,
             "config": settings,
             "rootfs": {"type": "layers", "diff_ids": [layer.diff_id for layer in layers]},
-            "history": [
-                {"created": EPOCH, "created_by": f"mldeploy {layer.path.name.partition('.')[0]}"} for layer in layers
-            ],
+            "history": [{"created": EPOCH, "created_by": f"mldeploy {layer.name}"} for layer in layers],
         }
     )
     manifest = _json(
@@ -79,7 +91,9 @@ def compose(layers: tuple[Layer, ...], platform: str, settings: dict[str, Any]) 
     return Composition(config, manifest, layers)
 
 
-def write_archive(image: Composition, file: BinaryIO | io.RawIOBase, *, present: int = 0) -> None:
+def write_archive(
+    image: Composition, file: BinaryIO | io.RawIOBase, *, present: int = 0, moved: Moved = lambda *_: None
+) -> None:
     """Write what `docker load` reads, but for the lowest `present` layers: the Engine that reads it has those."""
     manifest = _descriptor(MANIFEST_TYPE, image.digest, len(image.manifest))
     docker = [{
@@ -99,10 +113,15 @@ def write_archive(image: Composition, file: BinaryIO | io.RawIOBase, *, present:
             _add(archive, name, io.BytesIO(content), len(content))
         for layer in image.layers[present:]:
             with layer.path.open("rb") as tar:
-                _add(archive, _blob(layer.digest), tar, layer.size)
+                _add(archive, _blob(layer.digest), Watched(tar, partial(moved, layer)), layer.size)
 
 
-def _add(archive: tarfile.TarFile, name: str, content: BinaryIO, size: int) -> None:
+def _common(one: Sequence[str], other: Sequence[str]) -> int:
+    """How many items the two begin with alike."""
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))
+
+
+def _add(archive: tarfile.TarFile, name: str, content: SupportsRead[bytes], size: int) -> None:
     entry = tarfile.TarInfo(name)
     entry.size = size
     archive.addfile(entry, content)

@@ -129,6 +129,11 @@ class Layer:
     diff_id: str
     unpacked: int
 
+    @property
+    def name(self) -> str:
+        """What it holds, in a word: it is in the file's name."""
+        return self.path.name.partition(".")[0]
+
 
 def write_layer(tree: Mapping[str, Node], path: Path) -> Layer:
     """Write `tree` as a layer to `path`."""

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mldeploy.errors import MldeployError, UsageError
+from mldeploy.errors import MldeployError
 from mldeploy.host.commands import caddy, files
 from mldeploy.host.facts import gather
 from mldeploy.host.layout import SITES
 from mldeploy.host.setup import caddy_address, network_of, setup_steps
 from mldeploy.host.ssh import connect
-from mldeploy.image import build_image, push_image
 from mldeploy.image.build import git_commit
 from mldeploy.plan import Report, Step, execute
+from mldeploy.release.delivery import delivery_of
 from mldeploy.release.ledger import ReleaseRecord
 from mldeploy.release.lock import hold
 from mldeploy.release.operation import Operation
@@ -23,7 +22,7 @@ from mldeploy.release.preflight import clock_warning, require_docker, require_ro
 from mldeploy.release.reconcile import settle
 from mldeploy.release.retention import clean
 from mldeploy.release.settings import Settings, settings_for, write_settings
-from mldeploy.release.start import pull, remove, start_new
+from mldeploy.release.start import remove, start_new
 from mldeploy.release.state import AppState, read_state, slots_json
 from mldeploy.release.switch import finish_steps, switch_steps
 
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
     from mldeploy.config import Config
     from mldeploy.host.executor import Executor
     from mldeploy.host.facts import Facts
+    from mldeploy.release.delivery import Delivery
 
 EVERY_ADDRESS = ":80"
 
@@ -47,15 +47,16 @@ def ship(bundle: Bundle, host: str, config: Config, *, watch_seconds: float, rep
         facts = gather(ssh)
         require_docker(host, facts)
         require_room(host, facts)
-        publication = Publication(bundle, config, facts.architecture)
-        published = execute(publication.steps(), report)
+        delivery = delivery_of(bundle, config, facts.architecture)
+        published = execute(delivery.steps(), report)
         with hold(ssh, f"shipping {app} {bundle.manifest.version}") as executor:
             # Another laptop may have prepared the host since.
             facts = gather(executor)
             prepared = execute(setup_steps(executor, facts), report)
             state = settle(executor, app, network_of(facts), report).state
-            op = _operation(executor, state, facts, publication, watch_seconds, begun)
-            steps = _steps(op, state, settings_for(config.app, publication.reference))
+            image = delivery.reference(executor)
+            op = _operation(executor, state, facts, bundle, image, watch_seconds, begun)
+            steps = _steps(op, state, settings_for(config.app, image), delivery)
             switched = execute(steps, report, final=_final_steps(op, state, facts))
     done = [*published.done, *prepared.done, *switched.done]
     return outcome_of(op, done, [*switched.complaints, *torn_warning(state.history), *clock_warning(host, facts)])
@@ -66,49 +67,24 @@ def plan_ship(bundle: Bundle, host: str, config: Config, *, watch_seconds: float
     with connect(host, config) as ssh:
         facts = gather(ssh)
         require_room(host, facts)
-        publication = Publication(bundle, config, facts.architecture)
+        delivery = delivery_of(bundle, config, facts.architecture)
         state = read_state(ssh, config.app.name or bundle.manifest.name, network_of(facts))
-        op = _operation(ssh, state, facts, publication, watch_seconds, time.monotonic())
-        steps = _steps(op, state, settings_for(config.app, publication.reference))
-        return [*publication.steps(), *setup_steps(ssh, facts), *steps, *_final_steps(op, state, facts)]
-
-
-@dataclass
-class Publication:
-    """The way of a bundle's image into the registry; `reference` names it by digest once it is there."""
-
-    bundle: Bundle
-    config: Config
-    architecture: str
-    reference: str = ""
-
-    def steps(self) -> list[Step]:
-        """Raises UsageError when no registry is configured."""
-        registry = self.config.registry
-        if registry is None:
-            raise UsageError(
-                "no registry is configured",
-                cause="the host pulls the image by digest from a registry that both sides reach",
-                remedy='Add `registry = "registry.example.com/team"` to mldeploy.toml.',
-            )
-        platform = self.config.image.platform or f"linux/{self.architecture}"
-        return [Step(f"image for {platform} into {registry}", lambda: self._publish(registry, platform))]
-
-    def _publish(self, registry: str, platform: str) -> str:
-        image = build_image(self.bundle, self.config.image, platform)
-        self.reference = push_image(image, registry)
-        return self.reference.rpartition("@")[2][:19]
+        image = delivery.reference(ssh)
+        op = _operation(ssh, state, facts, bundle, image, watch_seconds, time.monotonic())
+        steps = _steps(op, state, settings_for(config.app, image), delivery)
+        return [*delivery.steps(), *setup_steps(ssh, facts), *steps, *_final_steps(op, state, facts)]
 
 
 def _operation(
     executor: Executor,
     state: AppState,
     facts: Facts,
-    publication: Publication,
+    bundle: Bundle,
+    image: str,
     watch_seconds: float,
     begun: float,
 ) -> Operation:
-    manifest = publication.bundle.manifest
+    manifest = bundle.manifest
     return Operation(
         executor=executor,
         folder=state.folder,
@@ -119,8 +95,8 @@ def _operation(
         record=ReleaseRecord(
             version=manifest.version,
             bundle_id=manifest.bundle_id,
-            image=publication.reference,
-            git_commit=git_commit(publication.bundle.path),
+            image=image,
+            git_commit=git_commit(bundle.path),
             max_error=manifest.proof.max_error,
         ),
         caddy_address=caddy_address(network_of(facts)),
@@ -129,7 +105,7 @@ def _operation(
     )
 
 
-def _steps(op: Operation, state: AppState, settings: Settings) -> list[Step]:
+def _steps(op: Operation, state: AppState, settings: Settings, delivery: Delivery) -> list[Step]:
     slot = state.free_slot()
 
     def start() -> None:
@@ -137,7 +113,7 @@ def _steps(op: Operation, state: AppState, settings: Settings) -> list[Step]:
         start_new(op, slot, settings)
 
     steps = [
-        Step("pull the image by its digest", lambda: pull(op.executor, settings.image)),
+        Step("pull the image by its digest", lambda: delivery.fetch(op.executor)),
         Step(
             f"start {op.container} in the {state.slots.name_of(slot)} slot, out of rotation",
             start,

@@ -13,23 +13,24 @@ if TYPE_CHECKING:
     from mldeploy.release.operation import Operation
     from mldeploy.release.settings import Settings
 
-PULL_SECONDS = 600
+TRANSFER_SECONDS = 600
 STOP_SECONDS = 60
 
 
-def pull(executor: Executor, image: str) -> str | None:
-    """Have the image on the host, by digest."""
-    if executor.run(docker.has_image(image), check=False).exit_code == 0:
-        return "it was there"
+def has_image(executor: Executor, image: str) -> bool:
+    return executor.run(docker.has_image(image), check=False).exit_code == 0
+
+
+def pull(executor: Executor, image: str) -> None:
+    """Pull the image, named by its digest."""
     try:
-        executor.run(docker.pull(image), deadline=PULL_SECONDS)
+        executor.run(docker.pull(image), deadline=TRANSFER_SECONDS)
     except CommandError as failure:
         raise MldeployError(
             f"{executor.name} cannot pull the image",
             cause=failure.cause,
             remedy="Check that the host reaches the registry, and has room: `df -h /var/lib/docker` there.",
         ) from failure
-    return None
 
 
 def start_new(op: Operation, slot: str, settings: Settings) -> None:

@@ -19,8 +19,31 @@ def has_image(reference: str) -> list[str]:
 
 
 def images() -> list[str]:
-    """Print each image that has a digest as `repository@digest`, the form that releases name theirs in."""
-    return ["docker", "image", "ls", "--digests", "--format", "{{.Repository}}@{{.Digest}}"]
+    """Print each image as `repository@digest` and as its id, the two forms that releases name theirs in."""
+    return ["docker", "image", "ls", "--digests", "--no-trunc", "--format", "{{.Repository}}@{{.Digest}}\t{{.ID}}"]
+
+
+def image_store() -> list[str]:
+    """Print what kind of store Docker keeps images in: that of containerd names them by their manifests."""
+    return ["docker", "info", "--format", "{{.DriverStatus}}"]
+
+
+def image_layers() -> list[str]:
+    """Print the layers of each image, a JSON array of digests a line, the lowest first."""
+    script = (
+        'ids="$(docker image ls --quiet --no-trunc)" || exit 1; '
+        '[ -z "$ids" ] || docker image inspect --format "$1" $ids | sort --unique'
+    )
+    return ["sh", "-c", script, "layers", "{{json .RootFS.Layers}}"]
+
+
+def load() -> list[str]:
+    """Take in an image from an archive on standard input."""
+    return ["docker", "image", "load", "--quiet"]
+
+
+def name_image(image: str, name: str) -> list[str]:
+    return ["docker", "image", "tag", image, name]
 
 
 def remove_image(reference: str) -> list[str]:

@@ -62,5 +62,14 @@ def test_an_archive_for_an_engine_that_has_the_lower_layers_holds_the_others_alo
     assert _blob(lower.digest) not in names
 
 
+def test_the_layers_that_an_engine_has_are_counted_from_the_lowest(tmp_path: Path) -> None:
+    image = composed(tmp_path)
+    lower, upper = (layer.diff_id for layer in image.layers)
+    assert image.layers_present([]) == 0
+    assert image.layers_present([[upper, lower], ["other", upper]]) == 0
+    assert image.layers_present([["other"], [lower, "other"]]) == 1
+    assert image.layers_present([[lower, upper, "more"]]) == 2
+
+
 def _blob(digest: str) -> str:
     return f"blobs/{digest.replace(':', '/')}"

@@ -12,7 +12,7 @@ from mldeploy import console
 from mldeploy.bundle import read_bundle
 
 if TYPE_CHECKING:
-    from mldeploy.bundle import Bundle
+    from mldeploy.bundle import Bundle, Outputs
 
 
 def inspect(
@@ -45,7 +45,8 @@ def _bundle_facts(bundle: Bundle) -> dict[str, Any]:
         "inputs": [
             f"{field.name} ({field.dtype}{', may be null' if field.nullable else ''})" for field in manifest.inputs
         ],
-        "classes": list(manifest.outputs.classes or ()),
+        "outputs": list(manifest.outputs.names or ()),
+        "classes": _classes(manifest.outputs),
         "threshold": manifest.threshold,
         "precision": manifest.precision.dtype,
         "source": f"{manifest.source.file} sha256:{manifest.source.sha256}",
@@ -55,3 +56,11 @@ def _bundle_facts(bundle: Bundle) -> dict[str, Any]:
         "golden_rows": len(bundle.golden.instances),
         "report": sorted(path.name for path in (bundle.path / "report").glob("*")),
     }
+
+
+def _classes(outputs: Outputs) -> list[Any]:
+    """The classes, of several outputs each with its output's name."""
+    if outputs.classes_by_output is None:
+        return list(outputs.classes or ())
+    by_output = zip(outputs.names or (), outputs.classes_by_output, strict=True)
+    return [f"{name}: {each}" for name, classes in by_output for each in classes]

@@ -108,6 +108,8 @@ def _outcome(bundle: Bundle, image: Image | None) -> dict[str, Any]:
         "bundle_id": manifest.bundle_id,
         "name": manifest.name,
         "version": manifest.version,
+        "task": manifest.task,
+        "outputs": manifest.outputs.model_dump(exclude_none=True),
         "precision": manifest.precision.model_dump(),
         "proof": manifest.proof.model_dump(),
         "image": image.to_json() if image else None,

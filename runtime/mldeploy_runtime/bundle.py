@@ -12,7 +12,29 @@ if TYPE_CHECKING:
 SCHEMA = 1
 
 Scalar = bool | int | float | str
+Task = Literal["classifier", "regressor", "outlier", "clusterer", "multi-classifier", "multi-regressor", "transformer"]
 Instance = dict[str, Scalar | None]
+
+
+# What each task's graph must name, and what people call such a model.
+NEEDS: dict[Task, tuple[str, ...]] = {
+    "classifier": ("label",),
+    "regressor": ("value",),
+    "outlier": ("label", "score"),
+    "clusterer": ("label",),
+    "multi-classifier": ("label",),
+    "multi-regressor": ("value",),
+    "transformer": ("value",),
+}
+DESCRIBED: dict[Task, str] = {
+    "classifier": "a classifier",
+    "regressor": "a regressor",
+    "outlier": "an outlier detector",
+    "clusterer": "a clusterer",
+    "multi-classifier": "a classifier of several outputs",
+    "multi-regressor": "a regressor of several outputs",
+    "transformer": "a transformer",
+}
 
 
 class BundleError(Exception):
@@ -36,10 +58,15 @@ class Input(msgspec.Struct, frozen=True):
 
 
 class Outputs(msgspec.Struct, frozen=True):
-    """`labels` are business names, one a class, in the order of `classes`."""
+    """A classifier's `classes` and, in their order, its business names, `labels`.
+
+    A model of several outputs has their `names`, and a multi-classifier the classes of each in `classes_by_output`.
+    """
 
     classes: tuple[Scalar, ...] | None = None
     labels: tuple[str, ...] | None = None
+    names: tuple[str, ...] | None = None
+    classes_by_output: tuple[tuple[Scalar, ...], ...] | None = None
 
 
 class Tensor(msgspec.Struct, frozen=True):
@@ -59,11 +86,12 @@ class Graph(msgspec.Struct, frozen=True):
     label: str | None = None
     probabilities: str | None = None
     value: str | None = None
+    score: str | None = None
 
     @property
     def outputs(self) -> list[str]:
-        """The outputs that are read: label and, where there are any, probabilities; or value."""
-        return [name for name in (self.label, self.probabilities, self.value) if name is not None]
+        """The outputs that are read: those that the task has, in this order."""
+        return [name for name in (self.label, self.probabilities, self.value, self.score) if name is not None]
 
 
 class Manifest(msgspec.Struct, frozen=True):
@@ -72,7 +100,7 @@ class Manifest(msgspec.Struct, frozen=True):
     name: str
     version: str
     bundle_id: str
-    task: Literal["classifier", "regressor"]
+    task: Task
     inputs: tuple[Input, ...]
     outputs: Outputs
     graph: Graph
@@ -81,6 +109,11 @@ class Manifest(msgspec.Struct, frozen=True):
     precision: dict[str, Any] = {}
     proof: dict[str, Any] = {}
     metadata: dict[str, Any] = {}
+
+    @property
+    def described(self) -> str:
+        """What the model is, with its article."""
+        return DESCRIBED[self.task]
 
     @property
     def takes_threshold(self) -> bool:
@@ -145,13 +178,23 @@ def _check(manifest: Manifest) -> None:
             if name not in inputs:
                 raise BundleError(f"tensor {tensor.name!r} packs {name!r}, which is no input")
             _check_packing(inputs[name], tensor)
-    if manifest.task == "regressor" and manifest.graph.value is None:
-        raise BundleError("a regressor's graph must name its value")
-    if manifest.task == "classifier" and (manifest.graph.label is None or not manifest.outputs.classes):
-        raise BundleError("a classifier must name its graph's label and its classes")
+    _check_outputs(manifest)
     labels, classes = manifest.outputs.labels, manifest.outputs.classes
     if labels is not None and len(labels) != len(classes or ()):
         raise BundleError("business labels must be as many as classes")
+
+
+def _check_outputs(manifest: Manifest) -> None:
+    outputs = manifest.outputs
+    for name in NEEDS[manifest.task]:
+        if getattr(manifest.graph, name) is None:
+            raise BundleError(f"the graph of {manifest.described} must name its {name}")
+    if manifest.task == "classifier" and not outputs.classes:
+        raise BundleError("a classifier must name its classes")
+    if manifest.task in ("multi-classifier", "multi-regressor", "transformer") and not outputs.names:
+        raise BundleError(f"{manifest.described} must name its outputs")
+    if manifest.task == "multi-classifier" and len(outputs.classes_by_output or ()) != len(outputs.names or ()):
+        raise BundleError("a classifier of several outputs must name the classes of each")
 
 
 def _check_packing(field: Input, tensor: Tensor) -> None:

@@ -40,7 +40,9 @@ def _error(key: str, expected: Any, answered: Any) -> float:
     if isinstance(expected, dict) and isinstance(answered, dict):
         if expected.keys() != answered.keys():
             return math.inf
-        return max((_error(name, expected[name], answered[name]) for name in expected), default=0.0)
+        # Of `labels` each entry is a label; any other entry is told by its own name.
+        inner = "label" if key == "labels" else ""
+        return max((_error(inner, expected[name], answered[name]) for name in expected), default=0.0)
     if key == "label" or not (_is_number(expected) and _is_number(answered)):
         return 0.0 if expected == answered else math.inf
     difference = abs(expected - answered)

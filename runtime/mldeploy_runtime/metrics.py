@@ -46,7 +46,7 @@ class Metrics:
             for index, field in enumerate(manifest.inputs)
             if field.unknown == "ignore"
         ]
-        self._has_labels = manifest.task == "classifier"
+        self._has_labels = manifest.task in ("classifier", "outlier", "clusterer")
         self._second = str(manifest.outputs.classes[1]) if manifest.outputs.classes and manifest.takes_threshold else ""
 
     def request(self, route: str, status: int, seconds: float) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -11,10 +12,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from mldeploy_runtime.arrays import Array
-    from mldeploy_runtime.bundle import Manifest
+    from mldeploy_runtime.bundle import Manifest, Task
 
-# What the graph gave for one row: (label,), (label, [probability a class]) or (value,).
+# What the graph gave for one row, an entry an output: a number, a label, or a list where an output has several.
 Raw = tuple[Any, ...]
+
+Label = bool | int | float | str
 
 
 class ClassPrediction(msgspec.Struct, gc=False):
@@ -24,7 +27,7 @@ class ClassPrediction(msgspec.Struct, gc=False):
     probability that is not finite is encoded as null.
     """
 
-    label: bool | int | float | str
+    label: Label
     business_label: str | UnsetType = UNSET
     probability: float | UnsetType | None = UNSET
     probabilities: dict[str, float | None] | UnsetType = UNSET
@@ -36,22 +39,72 @@ class ValuePrediction(msgspec.Struct, gc=False):
     value: float | None
 
 
-Prediction = ClassPrediction | ValuePrediction
+class OutlierPrediction(msgspec.Struct, gc=False):
+    """An outlier detector's answer: `label` is 1, or -1 for an outlier; the lower `score`, the more it is one."""
+
+    label: int
+    score: float | None
 
 
-def unpack(outputs: list[Array]) -> list[Raw]:
-    """One tuple a row from a run's arrays, whose first is [rows] or [rows, 1]."""
-    first, *others = outputs
-    return list(zip(first.reshape(-1).tolist(), *(array.tolist() for array in others), strict=True))
+class ClusterPrediction(msgspec.Struct, gc=False):
+    """A clusterer's answer: the number of the cluster."""
+
+    label: int
+
+
+class LabelsPrediction(msgspec.Struct, gc=False):
+    """The answer of a classifier of several outputs, keyed by output, and the probabilities then by class."""
+
+    labels: dict[str, Label]
+    probabilities: dict[str, dict[str, float | None]] | UnsetType = UNSET
+
+
+class ValuesPrediction(msgspec.Struct, gc=False):
+    """The answer of a regressor of several outputs or of a transformer, keyed by output."""
+
+    values: dict[str, float | None]
+
+
+Prediction = (
+    ClassPrediction | ValuePrediction | OutlierPrediction | ClusterPrediction | LabelsPrediction | ValuesPrediction
+)
+# What is answered by each task.
+TYPES: dict[Task, type[Prediction]] = {
+    "classifier": ClassPrediction,
+    "regressor": ValuePrediction,
+    "outlier": OutlierPrediction,
+    "clusterer": ClusterPrediction,
+    "multi-classifier": LabelsPrediction,
+    "multi-regressor": ValuesPrediction,
+    "transformer": ValuesPrediction,
+}
+
+
+def unpack_of(manifest: Manifest) -> Callable[[list[Array]], list[Raw]]:
+    """A function from a run's arrays, those of `graph.outputs`, to one tuple a row.
+
+    Of a model of one output all but the probabilities are [rows] or [rows, 1].
+    """
+    graph = manifest.graph
+    flat = [manifest.outputs.names is None and name != graph.probabilities for name in graph.outputs]
+
+    def unpack(outputs: list[Array]) -> list[Raw]:
+        columns = [array.reshape(-1) if is_flat else array for array, is_flat in zip(outputs, flat, strict=True)]
+        return list(zip(*(column.tolist() for column in columns), strict=True))
+
+    return unpack
 
 
 def prediction_of(manifest: Manifest) -> Callable[[Raw, float | None], Prediction]:
     """A function from what the graph gave for a row, and the request's threshold, to its prediction."""
-    return _value_of if manifest.task == "regressor" else _class_of(manifest)
-
-
-def _value_of(raw: Raw, threshold: float | None) -> Prediction:  # noqa: ARG001 - a value has none
-    return ValuePrediction(raw[0])
+    if manifest.task == "classifier":
+        return _class_of(manifest)
+    if manifest.task == "multi-classifier":
+        return _labels_of(manifest)
+    if manifest.outputs.names is not None:
+        return _values_of(manifest.outputs.names)
+    plain = TYPES[manifest.task]
+    return lambda raw, _: plain(*raw)
 
 
 def _class_of(manifest: Manifest) -> Callable[[Raw, float | None], Prediction]:
@@ -73,3 +126,29 @@ def _class_of(manifest: Manifest) -> Callable[[Raw, float | None], Prediction]:
         )
 
     return predict
+
+
+def _labels_of(manifest: Manifest) -> Callable[[Raw, float | None], Prediction]:
+    names, by_output = manifest.outputs.names or (), manifest.outputs.classes_by_output or ()
+    ends = list(accumulate(len(classes) for classes in by_output))
+    # Where the probabilities of each output are, and by which keys they are answered.
+    places = [
+        (name, [str(label) for label in classes], slice(end - len(classes), end))
+        for name, classes, end in zip(names, by_output, ends, strict=True)
+    ]
+
+    def predict(raw: Raw, threshold: float | None) -> Prediction:  # noqa: ARG001 - there is no one threshold
+        indices, *probabilities = raw
+        labels = {name: classes[at] for name, classes, at in zip(names, by_output, indices, strict=True)}
+        if not probabilities:
+            return LabelsPrediction(labels)
+        (shares,) = probabilities
+        return LabelsPrediction(
+            labels, {name: dict(zip(keys, shares[place], strict=True)) for name, keys, place in places}
+        )
+
+    return predict
+
+
+def _values_of(names: tuple[str, ...]) -> Callable[[Raw, float | None], Prediction]:
+    return lambda raw, _: ValuesPrediction(dict(zip(names, raw[0], strict=True)))

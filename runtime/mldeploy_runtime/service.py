@@ -14,7 +14,7 @@ from mldeploy_runtime.bundle import read_golden, read_manifest
 from mldeploy_runtime.contract import build_contract
 from mldeploy_runtime.golden import GoldenReport, compare
 from mldeploy_runtime.metrics import Metrics
-from mldeploy_runtime.predictions import Prediction, prediction_of, unpack
+from mldeploy_runtime.predictions import Prediction, prediction_of, unpack_of
 from mldeploy_runtime.problems import Problem
 
 if TYPE_CHECKING:
@@ -145,4 +145,5 @@ def _open(settings: Settings, manifest: Manifest) -> Callable[[list[Row]], list[
 
     feed = feed_of(manifest)
     session = open_session(settings.bundle / "model.onnx", manifest)
+    unpack = unpack_of(manifest)
     return lambda columns: unpack(session(feed(columns)))

@@ -12,7 +12,9 @@ import numpy as np
 from mldeploy_runtime.problems import Problem
 
 if TYPE_CHECKING:
-    from mldeploy_runtime.bundle import Input, Manifest
+    from collections.abc import Sequence
+
+    from mldeploy_runtime.bundle import Input, Manifest, Scalar
     from mldeploy_runtime.predictions import Prediction
 
 DTYPES = {
@@ -30,6 +32,9 @@ TAKES = {
     "string": ("BYTES",),
 }
 LENGTH = struct.Struct("<I")
+
+# An output's name, its datatype and the width of a row, which is () for one element.
+Output = tuple[str, str, tuple[int, ...]]
 
 
 class Parameters(msgspec.Struct, omit_defaults=True, frozen=True):
@@ -152,16 +157,33 @@ def write_infer(request: InferRequest, predictions: list[Prediction], manifest: 
     return head + tail, len(head) if tail else None
 
 
-def _outputs(manifest: Manifest) -> list[tuple[str, str, tuple[int, ...]]]:
+def _outputs(manifest: Manifest) -> list[Output]:
     """Name, datatype and width of each output."""
-    if manifest.task == "regressor":
-        return [("value", "FP64", ())]
-    classes = manifest.outputs.classes or ()
-    datatype = {bool: "BOOL", int: "INT64", float: "FP64", str: "BYTES"}[type(classes[0])]
-    outputs: list[tuple[str, str, tuple[int, ...]]] = [("label", datatype, ())]
-    if manifest.graph.probabilities is not None:
-        outputs.append(("probabilities", "FP64", (len(classes),)))
-    return outputs
+    outputs, graph = manifest.outputs, manifest.graph
+    if outputs.classes_by_output is not None:
+        return _label_outputs(manifest)
+    if outputs.names is not None:
+        return [("values", "FP64", (len(outputs.names),))]
+    found: list[Output] = []
+    if graph.label is not None:
+        found.append(("label", _datatype(outputs.classes or (0,)), ()))
+    if graph.probabilities is not None:
+        found.append(("probabilities", "FP64", (len(outputs.classes or ()),)))
+    return [*found, *((name, "FP64", ()) for name in ("value", "score") if getattr(graph, name) is not None)]
+
+
+def _label_outputs(manifest: Manifest) -> list[Output]:
+    """Each output's own tensors, for each has its own classes."""
+    found: list[Output] = []
+    for name, classes in zip(manifest.outputs.names or (), manifest.outputs.classes_by_output or (), strict=True):
+        found.append((f"label:{name}", _datatype(classes), ()))
+        if manifest.graph.probabilities is not None:
+            found.append((f"probabilities:{name}", "FP64", (len(classes),)))
+    return found
+
+
+def _datatype(classes: Sequence[Scalar]) -> str:
+    return {bool: "BOOL", int: "INT64", float: "FP64", str: "BYTES"}[type(classes[0])]
 
 
 def _column(tensor: InputTensor, binary: bytes | None, field: Input) -> list[Any]:
@@ -209,8 +231,13 @@ def _from_bytes(tensor: InputTensor, binary: bytes) -> list[Any]:
 
 
 def _values(output: str, predictions: list[Any]) -> list[Any]:
-    if output == "probabilities":
-        return [value for prediction in predictions for value in prediction.probabilities.values()]
+    """What the tensor holds, row by row."""
+    kind, _, name = output.partition(":")
+    if kind in ("probabilities", "values"):
+        by_row = (getattr(prediction, kind) for prediction in predictions)
+        return [value for given in by_row for value in (given[name] if name else given).values()]
+    if name:
+        return [prediction.labels[name] for prediction in predictions]
     return [getattr(prediction, output) for prediction in predictions]
 
 

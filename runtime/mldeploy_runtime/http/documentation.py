@@ -15,12 +15,13 @@ from starlette.responses import HTMLResponse, Response
 
 from mldeploy_runtime.http.messages import V2, ProblemDocument, Request, problem_reply, request_id
 from mldeploy_runtime.http.page import CONTENT_SECURITY_POLICY, page
-from mldeploy_runtime.predictions import ClassPrediction, ValuePrediction
+from mldeploy_runtime.predictions import TYPES
 from mldeploy_runtime.problems import KINDS, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
+    from mldeploy_runtime.bundle import Outputs
     from mldeploy_runtime.http.route import Route
     from mldeploy_runtime.service import Service
 
@@ -33,7 +34,7 @@ def build_documentation(service: Service, routes: dict[str, Route]) -> FastAPI:
     app = FastAPI(
         title=manifest.name,
         version=manifest.version,
-        description=f"Predictions of {manifest.name} {manifest.version}, a {manifest.task}.",
+        description=f"Predictions of {manifest.name} {manifest.version}, {manifest.described}.",
         docs_url=None,
         redoc_url=None,
     )
@@ -112,7 +113,7 @@ def _responses(path: str, route: Route) -> dict[int | str, dict[str, Any]]:
 def _schemas(service: Service) -> dict[str, Any]:
     """The schemas of request, answer and problem, from the very types that decode and encode them."""
     manifest = service.manifest
-    prediction = ValuePrediction if manifest.task == "regressor" else ClassPrediction
+    prediction = TYPES[manifest.task]
     answer = msgspec.defstruct(
         "PredictResponse",
         [("model", str), ("version", str), ("request_id", str), ("predictions", list[prediction])],  # type: ignore[valid-type]
@@ -121,7 +122,22 @@ def _schemas(service: Service) -> dict[str, Any]:
         [service.contract.type, answer, ProblemDocument], ref_template=REFERENCE
     )
     schemas["PredictRequest"]["oneOf"] = [{"required": ["instances"]}, {"required": ["columns"]}]
-    if manifest.outputs.classes is not None:
-        schemas["ClassPrediction"]["properties"]["label"] = {"enum": list(manifest.outputs.classes)}
+    schemas[prediction.__name__]["properties"] |= _outputs(manifest.outputs)
     schemas["Problem"] = schemas.pop("ProblemDocument") | {"title": "Problem"}
     return schemas
+
+
+def _outputs(outputs: Outputs) -> dict[str, Any]:
+    """What a prediction holds, class by class and output by output."""
+    if outputs.classes is not None:
+        return {"label": {"enum": list(outputs.classes)}}
+    if outputs.classes_by_output is not None:
+        by_output = zip(outputs.names or (), outputs.classes_by_output, strict=True)
+        return {"labels": _object({name: {"enum": list(classes)} for name, classes in by_output})}
+    if outputs.names is not None:
+        return {"values": _object({name: {"type": ["number", "null"]} for name in outputs.names})}
+    return {}
+
+
+def _object(properties: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "object", "properties": properties, "required": list(properties)}

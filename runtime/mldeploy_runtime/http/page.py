@@ -82,7 +82,7 @@ def page(service: Service, routes: dict[str, Route]) -> str:
 <meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{name} {version}</title>
 <style>{STYLE}</style>
-<h1>{name} <small>{version}, a {manifest.task}</small></h1>
+<h1>{name} <small>{version}, {manifest.described}</small></h1>
 <h2>Try it</h2>
 <p><code>POST /predict</code> <label>Key, where one is asked for: <input id="key" type="password"></label></p>
 <textarea id="body" spellcheck="false" aria-label="Request">{escape(example)}</textarea>

@@ -58,7 +58,7 @@ def test_another_schema_number_is_named(tmp_path: Path, file: str) -> None:
         (lambda manifest: manifest["graph"]["tensors"][0]["fields"].append("age"), "packs 'age', which is no input"),
         (lambda manifest: manifest["inputs"][0].update(dtype="string"), "cannot hold the string field 'height'"),
         (lambda manifest: manifest["outputs"].update(labels=["one"]), "as many as classes"),
-        (lambda manifest: manifest["outputs"].update(classes=None), "must name its graph's label and its classes"),
+        (lambda manifest: manifest["outputs"].update(classes=None), "must name its classes"),
         (lambda manifest: manifest.update(task="regressor"), "must name its value"),
     ],
 )

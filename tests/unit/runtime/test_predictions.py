@@ -10,7 +10,7 @@ import pytest
 
 from mldeploy_runtime.bundle import Golden, Graph, Input, Manifest, Outputs
 from mldeploy_runtime.golden import compare
-from mldeploy_runtime.predictions import prediction_of, unpack
+from mldeploy_runtime.predictions import prediction_of, unpack_of
 
 PROBABILITIES = [0.2, 0.5, 0.3]
 
@@ -26,7 +26,7 @@ def classifier(
 def answer(manifest: Manifest, outputs: list[Any], threshold: float | None = None) -> Any:
     predict = prediction_of(manifest)
     arrays = [np.array(output) for output in outputs]
-    return msgspec.json.decode(msgspec.json.encode([predict(raw, threshold) for raw in unpack(arrays)]))
+    return msgspec.json.decode(msgspec.json.encode([predict(raw, threshold) for raw in unpack_of(manifest)(arrays)]))
 
 
 def test_probabilities_are_keyed_by_class_and_the_labels_own_is_named() -> None:

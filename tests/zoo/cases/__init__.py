@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from tests.zoo.cases import classifiers, regressors, several, steps, tables
+from tests.zoo.cases import classifiers, kinds, regressors, steps, tables
 from tests.zoo.cases.case import Case
 
-FAMILIES = (classifiers, regressors, several, steps, tables)
+FAMILIES = (classifiers, regressors, kinds, steps, tables)
 
 
 def all_cases() -> dict[str, Case]:

@@ -103,6 +103,14 @@ def generalised_linear(graph: Graph, model: Any, x: str) -> Prediction:
     return Prediction(value=raw if link == "IdentityLink" else graph.add("Exp", raw))
 
 
+@predictor("sklearn.linear_model:SGDOneClassSVM")
+def sgd_one_class(graph: Graph, model: Any, x: str) -> Prediction:
+    product = graph.add("MatMul", x, np.asarray(model.coef_, dtype=np.float64).reshape(-1, 1))
+    decision = scores.flat(graph, graph.add("Sub", product, np.asarray(model.offset_, dtype=np.float64)))
+    inside = graph.add("GreaterOrEqual", decision, 0.0)
+    return Prediction(graph.add("Where", inside, np.int64(1), np.int64(-1)), score=decision)
+
+
 @composite("sklearn.linear_model:RANSACRegressor")
 def ransac(graph: Graph, model: Any, columns: list[Column]) -> Prediction:
     return predict(graph, model.estimator_, columns)

@@ -1,4 +1,4 @@
-"""Models of several outputs: values, labels, and transformed columns."""
+"""Models that are no classifier or regressor of one output: several values or labels, columns, outliers."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ def cases() -> dict[str, Case]:
         **{f"values/{name}": Case(make, two_values) for name, make in of_values().items()},
         **{f"labels/{name}": Case(make, three_labels) for name, make in of_labels().items()},
         "labels/words": Case(lambda: tree.DecisionTreeClassifier(max_depth=3, random_state=0), two_words),
+        "outliers/sgd": Case(lambda: standard(linear_model.SGDOneClassSVM(random_state=0)), wine),
         "columns/pca": Case(lambda: standard(decomposition.PCA(3)), wine),
         "columns/one": Case(lambda: standard(decomposition.PCA(1)), wine),
         "columns/mixed": Case(lambda: columns(standard(impute.SimpleImputer()), filled(one_hot())), penguins),

@@ -46,11 +46,15 @@ class Answers:
 
 @dataclass(frozen=True)
 class FieldType:
-    """How one field is handed to the original: its dtype, and whether None or NaN stands for a missing string."""
+    """How one field is handed to the original: its dtype, and whether None or NaN stands for a missing string.
+
+    `categories` are those of a column that the original takes as pandas' categories.
+    """
 
     name: str
     dtype: str
     missing_is_none: bool
+    categories: tuple[Any, ...] | None = None
 
 
 @dataclass(frozen=True)

@@ -31,11 +31,14 @@ class Field:
     categories: tuple[Any, ...] | None = None
     thresholds: tuple[float, ...] = ()
     missing_is_none: bool = False
+    categorical: bool = False
     nullable: bool = False
     takes_unknown: bool = True
 
     def type(self) -> FieldType:
-        return FieldType(self.name, self.dtype, self.missing_is_none)
+        return FieldType(
+            self.name, self.dtype, self.missing_is_none, categories=self.categories if self.categorical else None
+        )
 
     def input(self) -> Input:
         """The field as the bundle's contract states it."""
@@ -63,6 +66,8 @@ def infer_fields(described: Described, sample: Sample | None) -> tuple[list[Fiel
     """The fields in the model's order, and what had to be assumed, as sentences."""
     notes = []
     facts = described.fields
+    if sample is not None:
+        facts = _respelled(facts, sample)
     if not described.named:
         facts, note = _name_fields(facts, sample)
         notes.append(note)
@@ -121,6 +126,14 @@ def _accepted_row(original: Original, fields: list[Field], sample: Sample | None
     )
 
 
+def _respelled(facts: list[dict[str, Any]], sample: Sample) -> list[dict[str, Any]]:
+    """The sample's own names, where the model keeps them with `_` for each space, as LightGBM does."""
+    kept = {name.replace(" ", "_"): name for name in sample.columns}
+    if len(kept) < len(sample.columns):
+        return facts
+    return [{**fact, "name": kept.get(fact["name"], fact["name"])} for fact in facts]
+
+
 def _name_fields(facts: list[dict[str, Any]], sample: Sample | None) -> tuple[list[dict[str, Any]], str]:
     names = [fact["name"] for fact in facts]
     if sample is not None and not set(names) <= set(sample.columns):
@@ -174,6 +187,7 @@ def _field(fact: dict[str, Any], sample: Sample | None) -> Field:
         usual=None,
         categories=None if fact["categories"] is None else tuple(fact["categories"]),
         missing_is_none=fact["missing_is_none"],
+        categorical=fact["categorical"],
     )
     if dtype == "string":
         return replace(field, usual=_most_common(values) or (field.categories or ("text",))[0])

@@ -160,7 +160,11 @@ def model_input(model: Any, fields: list[dict[str, Any]], columns: dict[str, lis
         import pandas as pd
 
         # The dtype is named, for pandas 3 would make text of objects, and NaN of None, which encoders tell apart.
-        return pd.DataFrame({name: pd.Series(array, dtype=array.dtype) for name, array in arrays.items()})
+        series = {name: pd.Series(array, dtype=array.dtype) for name, array in arrays.items()}
+        for field in fields:
+            if field["categories"] is not None:
+                series[field["name"]] = _categorical(field["categories"], columns[field["name"]])
+        return pd.DataFrame(series)
     if all(array.dtype == np.float64 for array in arrays.values()):
         return np.column_stack(list(arrays.values()))
     return np.column_stack([array.astype(object) for array in arrays.values()])
@@ -176,6 +180,14 @@ def _array(field: dict[str, Any], values: list[Any]) -> np.ndarray:
         array[:] = filled
         return array
     return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
+
+
+def _categorical(categories: list[Any], values: list[Any]) -> Any:
+    """The values as pandas' categories: those of the training first, then what was never seen there."""
+    import pandas as pd
+
+    unseen = [value for value in dict.fromkeys(values) if value is not None and value not in categories]
+    return pd.Series(pd.Categorical(values, categories=[*categories, *unseen]))
 
 
 def missing_marker(field: dict[str, Any]) -> Any:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .emit.impute import is_missing
+from .emit.registry import splits_of
 from .kinds import plain
 
 if TYPE_CHECKING:
@@ -23,12 +24,16 @@ MAX_THRESHOLDS = 64
 
 @dataclass
 class Facts:
-    """Of one field. `low` and `high` are what the fit saw exactly; `center` and `spread` only suggest values."""
+    """Of one field. `low` and `high` are what the fit saw exactly; `center` and `spread` only suggest values.
+
+    `categorical` says that the model wants the field as pandas' categories.
+    """
 
     name: str
     text: bool = False
     boolean: bool = False
     missing_is_none: bool = False
+    categorical: bool = False
     categories: list[Any] | None = None
     thresholds: list[float] = field(default_factory=list)
     low: float | None = None
@@ -97,6 +102,14 @@ def _note(step: Any, traces: list[Trace]) -> None:
     for place, trace in enumerate(traces):
         if trace.facts is not None:
             _note_column(step, place, trace, trace.facts)
+    splits = splits_of(step)
+    if splits is not None:
+        _note_thresholds(traces, splits.features, splits.thresholds)
+        for place, categories in splits.categories.items():
+            facts = traces[place].facts if place < len(traces) else None
+            if facts is not None:
+                _note_categories(facts, categories)
+                facts.categorical = True
     for estimator in _trees(step):
         tree = estimator.tree_
         inner = tree.children_left >= 0

@@ -24,7 +24,7 @@ from tests.zoo.judge import asking
 if TYPE_CHECKING:
     from pathlib import Path
 
-FIELDS = [{"name": f"x{place}", "dtype": "float", "missing_is_none": False} for place in range(3)]
+FIELDS = [{"name": f"x{place}", "dtype": "float", "missing_is_none": False, "categories": None} for place in range(3)]
 NUMBERS = np.random.default_rng(0).normal(size=(80, 3))
 
 

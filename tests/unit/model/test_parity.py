@@ -149,10 +149,10 @@ def test_the_command_shows_the_worst_rows(
 
 def test_a_graph_answers_batches_of_any_size_alike(churn: Any, people: Any) -> None:
     fields = [
-        {"name": "age (years)", "dtype": "float", "missing_is_none": False},
-        {"name": "plan", "dtype": "string", "missing_is_none": False},
-        {"name": "visits", "dtype": "int", "missing_is_none": False},
-        {"name": "member", "dtype": "bool", "missing_is_none": False},
+        {"name": "age (years)", "dtype": "float", "missing_is_none": False, "categories": None},
+        {"name": "plan", "dtype": "string", "missing_is_none": False, "categories": None},
+        {"name": "visits", "dtype": "int", "missing_is_none": False, "categories": None},
+        {"name": "member", "dtype": "bool", "missing_is_none": False, "categories": None},
     ]
     model, mapping = write_model(churn, fields, Kind("classifier"))
     converter = Converter(model.SerializeToString(), Graph.model_validate(mapping), Outputs())

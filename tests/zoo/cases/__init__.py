@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-from tests.zoo.cases import classifiers, kinds, regressors, steps, tables
+from tests.zoo.cases import boosters, classifiers, kinds, regressors, steps, tables
 from tests.zoo.cases.case import Case
 
-FAMILIES = (classifiers, regressors, kinds, steps, tables)
+FAMILIES = (
+    boosters,
+    classifiers,
+    regressors,
+    kinds,
+    steps,
+    tables,
+)
 
 
 def all_cases() -> dict[str, Case]:

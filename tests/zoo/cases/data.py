@@ -60,6 +60,13 @@ def penguins() -> Data:
 
 
 @cache
+def penguins_numbers() -> Data:
+    """Three classes named by strings, from numbers with missing values."""
+    x, species = penguins()
+    return x.drop(columns=["island", "sex"]), species
+
+
+@cache
 def adelie() -> Data:
     x, species = penguins()
     return x, (species == "Adelie").to_numpy()

@@ -16,6 +16,7 @@ from . import (  # noqa: F401  registers the families
     hist,
     impute,
     interpolate,
+    lightgbm,
     linear,
     multiclass,
     multioutput,
@@ -26,6 +27,7 @@ from . import (  # noqa: F401  registers the families
     svm,
     trees,
     wrappers,
+    xgboost,
 )
 from .model import write_model
 from .registry import NotEmitted

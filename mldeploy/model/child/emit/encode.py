@@ -65,6 +65,16 @@ def lookup(graph: Graph, column: Column, categories: Any, answer: Callable[[Any]
     return graph.add("Gather", rows, index, axis=0)
 
 
+def category_codes(graph: Graph, column: Column, categories: Sequence[Any], unseen: float = np.nan) -> Column:
+    """The place of each row's value in `categories`; NaN for a missing value and `unseen` for another."""
+    places = {value: float(place) for place, value in enumerate(categories)}
+
+    def code(value: Any) -> np.ndarray:
+        return np.array([np.nan if is_missing(value) else places.get(value, unseen)])
+
+    return columns_of(lookup(graph, column, categories, code), 1)[0]
+
+
 def _text_keys(column: Column, known: Sequence[Any]) -> tuple[list[str], list[Any]]:
     """What may arrive, and what the encoder sees then; the last two are a missing value and an unseen one."""
     if not all(isinstance(value, str) for value in known):

@@ -23,7 +23,8 @@ class Column:
 
     For a string column `replaced` says which values earlier steps turned into which, and `missing` is
     what the original sees where the value is missing; no operator is spent on strings until an encoder
-    turns them into numbers through a table.
+    turns them into numbers through a table. `sparse` says that the original has the column in a sparse
+    matrix, which stores no zeros.
     """
 
     tensor: str
@@ -32,6 +33,7 @@ class Column:
     kind: str = "number"
     missing: Any = None
     replaced: tuple[tuple[Any, Any], ...] = ()
+    sparse: bool = False
 
 
 @dataclass

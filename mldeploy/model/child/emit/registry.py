@@ -21,12 +21,13 @@ is the model, and as a transformer for when it is a step.
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Callable, TypeVar
 
 import numpy as np
 
 from .graph import Column, Graph
+from .sparse import gives_sparse
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -60,14 +61,25 @@ class Prediction:
     score: str | None = None
 
 
+@dataclass(frozen=True)
+class Splits:
+    """Where a model's trees part rows: `thresholds[i]` of feature `features[i]`; and the features' categories."""
+
+    features: list[int]
+    thresholds: list[float]
+    categories: dict[int, list[Any]]
+
+
 Transformer = Callable[[Graph, Any, list[Column]], list[Column]]
 Predictor = Callable[[Graph, Any, str], Prediction]
 Composite = Callable[[Graph, Any, list[Column]], Prediction]
+Splitter = Callable[[Any], Splits]
 Writer = TypeVar("Writer")
 
 _transformers: dict[str, Transformer] = {}
 _predictors: dict[str, Predictor] = {}
 _composites: dict[str, Composite] = {}
+_splitters: dict[str, Splitter] = {}
 
 
 def transformer(*paths: str) -> Callable[[Transformer], Transformer]:
@@ -85,12 +97,27 @@ def composite(*paths: str) -> Callable[[Composite], Composite]:
     return _register(_composites, paths)
 
 
+def splitter(*paths: str) -> Callable[[Splitter], Splitter]:
+    """Register a function that lists the splits of a model that keeps its trees in a form of its own."""
+    return _register(_splitters, paths)
+
+
+def splits_of(estimator: Any) -> Splits | None:
+    find = _find(_splitters, estimator)
+    return None if find is None else find(estimator)
+
+
 def transform(graph: Graph, estimator: Any, columns: Sequence[Column]) -> list[Column]:
     """Write `estimator.transform`."""
     write = _find(_transformers, estimator)
     if write is None:
         raise NotEmitted(f"{describe(estimator)} has no exact emitter")
-    return write(graph, estimator, list(columns))
+    result = write(graph, estimator, list(columns))
+    if hasattr(estimator, "steps") or hasattr(estimator, "transformer_list"):
+        # What these hand on is what their own steps gave.
+        return result
+    sparse = gives_sparse(estimator, any(column.sparse for column in columns))
+    return [replace(column, sparse=sparse) for column in result]
 
 
 def predict(graph: Graph, estimator: Any, columns: Sequence[Column]) -> Prediction:

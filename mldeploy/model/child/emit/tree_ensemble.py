@@ -100,15 +100,25 @@ class _Layout:
         self.false_leaves.append(int(false[1]))
 
 
-def tree_sum(graph: Graph, x: str, trees: Sequence[Tree], values: Sequence[np.ndarray], targets: Sequence[int]) -> str:
-    """The sum of each tree's leaf value into its target: double [rows, max(targets) + 1].
+def tree_sum(
+    graph: Graph,
+    x: str,
+    trees: Sequence[Tree],
+    values: Sequence[np.ndarray],
+    targets: Sequence[int],
+    *,
+    single: bool = False,
+) -> str:
+    """The sum of each tree's leaf value into its target, in the order of the trees: double [rows, max(targets) + 1].
 
-    `values` holds one array a tree, with an entry for every node (those of inner nodes are not used).
+    `values` holds one array a tree, with an entry for every node (those of inner nodes are not used). With `single`
+    the features, thresholds, leaves and sums are float32.
     """
+    kind = TensorProto.FLOAT if single else TensorProto.DOUBLE
     layout = _Layout()
     for tree, leaves, target in zip(trees, values, targets):
         layout.append(tree, leaves, int(target))
-    members = {"membership_values": _doubles("membership_values", layout.members)} if layout.members else {}
+    members = {"membership_values": _numbers("membership_values", kind, layout.members)} if layout.members else {}
     return graph.add(
         "TreeEnsemble",
         x,
@@ -118,7 +128,7 @@ def tree_sum(graph: Graph, x: str, trees: Sequence[Tree], values: Sequence[np.nd
         post_transform=NO_TRANSFORM,
         tree_roots=layout.roots,
         nodes_featureids=layout.features,
-        nodes_splits=_doubles("nodes_splits", layout.splits),
+        nodes_splits=_numbers("nodes_splits", kind, layout.splits),
         nodes_modes=helper.make_tensor("nodes_modes", TensorProto.UINT8, [len(layout.modes)], layout.modes),
         nodes_missing_value_tracks_true=layout.missing_true,
         nodes_truenodeids=layout.true_ids,
@@ -126,7 +136,7 @@ def tree_sum(graph: Graph, x: str, trees: Sequence[Tree], values: Sequence[np.nd
         nodes_falsenodeids=layout.false_ids,
         nodes_falseleafs=layout.false_leaves,
         leaf_targetids=layout.leaf_targets,
-        leaf_weights=_doubles("leaf_weights", layout.leaf_weights),
+        leaf_weights=_numbers("leaf_weights", kind, layout.leaf_weights),
         **members,
     )
 
@@ -137,12 +147,17 @@ def tree_rows(graph: Graph, x: str, trees: Sequence[Tree], tables: Sequence[np.n
     Each table is [nodes, columns]. The leaf's number is found first and its row gathered, which keeps one
     copy of the tree however many columns there are, and adds up in the order of the trees.
     """
-    starts = np.cumsum([0] + [len(table) for table in tables[:-1]])
-    numbers = [start + np.arange(len(table), dtype=np.float64) for start, table in zip(starts, tables)]
-    leaves = graph.cast(tree_sum(graph, x, trees, numbers, range(len(trees))), TensorProto.INT64)
+    leaves = tree_leaves(graph, x, trees, [len(table) for table in tables])
     rows = graph.add("Gather", np.concatenate(tables), leaves, axis=0)
     return graph.add("ReduceSum", rows, np.array([1]), keepdims=0)
 
 
-def _doubles(name: str, values: Sequence[float]) -> TensorProto:
-    return helper.make_tensor(name, TensorProto.DOUBLE, [len(values)], values)
+def tree_leaves(graph: Graph, x: str, trees: Sequence[Tree], counts: Sequence[int]) -> str:
+    """The node in which each tree ends: int64 [rows, trees]; `counts` of each tree, numbered through all of them."""
+    starts = np.cumsum([0, *counts[:-1]])
+    numbers = [start + np.arange(count, dtype=np.float64) for start, count in zip(starts, counts)]
+    return graph.cast(tree_sum(graph, x, trees, numbers, range(len(trees))), TensorProto.INT64)
+
+
+def _numbers(name: str, kind: int, values: Sequence[float]) -> TensorProto:
+    return helper.make_tensor(name, kind, [len(values)], values)

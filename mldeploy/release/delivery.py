@@ -10,6 +10,7 @@ from mldeploy.host.commands import docker
 from mldeploy.host.ssh import LOOPBACK, ForwardingRefusedError, connect
 from mldeploy.image import build_image, push_image
 from mldeploy.image.archive import digest_of, write_archive
+from mldeploy.image.login import find_login
 from mldeploy.image.offer import Offer
 from mldeploy.image.progress import layer_bars
 from mldeploy.image.tree import Sink
@@ -72,7 +73,8 @@ class ThroughRegistry:
     def fetch(self, executor: Executor) -> str | None:
         if has_image(executor, self.pushed):
             return "it was there"
-        pull(executor, self.pushed)
+        login = find_login(self.registry.partition("/")[0])
+        pull(executor, self.pushed, login if login and login.password else None)
         return None
 
     def _publish(self) -> str:

@@ -10,6 +10,7 @@ from mldeploy.host.executor import CommandError
 
 if TYPE_CHECKING:
     from mldeploy.host.executor import Executor
+    from mldeploy.image.login import Login
     from mldeploy.release.operation import Operation
     from mldeploy.release.settings import Settings
 
@@ -21,10 +22,13 @@ def has_image(executor: Executor, image: str) -> bool:
     return executor.run(docker.has_image(image), check=False).exit_code == 0
 
 
-def pull(executor: Executor, image: str) -> None:
-    """Pull the image, named by its digest."""
+def pull(executor: Executor, image: str, login: Login | None = None) -> None:
+    """Pull the image, named by its digest. Of `login` the host keeps nothing; without it, its own holds."""
     try:
-        executor.run(docker.pull(image), deadline=TRANSFER_SECONDS)
+        if login:
+            executor.run(docker.pull_as(login.user, image), stdin=login.password, deadline=TRANSFER_SECONDS)
+        else:
+            executor.run(docker.pull(image), deadline=TRANSFER_SECONDS)
     except CommandError as failure:
         raise MldeployError(
             f"{executor.name} cannot pull the image",

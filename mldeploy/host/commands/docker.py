@@ -14,6 +14,18 @@ def pull(reference: str) -> list[str]:
     return ["docker", "pull", "--quiet", reference]
 
 
+def pull_as(user: str, reference: str) -> list[str]:
+    """Pull with a login whose password is on standard input, kept in memory and forgotten when that is done."""
+    script = (
+        "set -e; umask 077; "
+        'DOCKER_CONFIG="$(mktemp -d -p /run mldeploy-login.XXXXXX)"; export DOCKER_CONFIG; '
+        "trap 'rm -rf \"$DOCKER_CONFIG\"' EXIT; "
+        'docker login --username "$1" --password-stdin "$2" >/dev/null; '
+        'docker pull --quiet "$3"'
+    )
+    return ["sh", "-c", script, "pull", user, reference.partition("/")[0], reference]
+
+
 def has_image(reference: str) -> list[str]:
     return ["docker", "image", "inspect", "--format", "{{.Id}}", reference]
 

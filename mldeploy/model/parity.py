@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from mldeploy.model.original import Answers
     from mldeploy.model.rows import Rows, Value
 
+# It makes a scalar beside a matrix product a float32 attribute of it, which takes a double graph's digits away.
+ROUNDING = ["MatMulScaleFusion"]
 NUMPY = {"float32": np.float32, "float64": np.float64, "int64": np.int64, "bool": np.bool_}
 
 
@@ -58,7 +60,9 @@ class Converter:
         options.log_severity_level = 4
         self.graph = graph
         self.outputs = outputs
-        self.session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        self.session = onnxruntime.InferenceSession(
+            model, options, providers=["CPUExecutionProvider"], disabled_optimizers=ROUNDING
+        )
 
     def feeds(self, rows: Rows) -> dict[str, npt.NDArray[Any]]:
         return {tensor.name: _tensor(tensor, rows, self.graph.missing_string) for tensor in self.graph.tensors}

@@ -22,6 +22,8 @@ TYPES = {
     "string": "tensor(string)",
 }
 ERRORS_ONLY = 3
+# It makes a scalar beside a matrix product a float32 attribute of it, which takes a double graph's digits away.
+ROUNDING = ["MatMulScaleFusion"]
 
 
 def open_session(model: Path, manifest: Manifest) -> Callable[[Feed], list[Array]]:
@@ -41,7 +43,9 @@ def open_session(model: Path, manifest: Manifest) -> Callable[[Feed], list[Array
     options.log_severity_level = ERRORS_ONLY
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
-        session = onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
+        session = onnxruntime.InferenceSession(
+            str(model), options, providers=["CPUExecutionProvider"], disabled_optimizers=ROUNDING
+        )
     except Exception as failure:  # onnxruntime's own errors share no narrower base
         raise BundleError(f"onnxruntime cannot load {model.name}: {failure}") from failure
     _check_inputs(manifest, {node.name: node.type for node in session.get_inputs()})

@@ -7,6 +7,12 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from mldeploy_runtime.bundle import Graph, Manifest, Outputs, Tensor
+from mldeploy_runtime.session import open_session
 from tests.unit.runtime.bundles import numeric_bundle
 from tests.unit.runtime.server import RUNTIME
 
@@ -37,3 +43,19 @@ def test_the_library_starts_no_thread_of_its_own(tmp_path: Path) -> None:
         check=True,
     )
     assert (done.stdout, done.stderr) == ("0\n", "")
+
+
+def test_a_double_graph_keeps_its_digits(tmp_path: Path) -> None:
+    weights = np.random.default_rng(0).normal(size=(3, 2))
+    nodes = [helper.make_node("MatMul", ["x", "weights"], ["y"]), helper.make_node("Mul", ["y", "third"], ["value"])]
+    constants = [numpy_helper.from_array(weights, "weights"), numpy_helper.from_array(np.array(1 / 3), "third")]
+    x, value = (helper.make_tensor_value_info(name, TensorProto.DOUBLE, [None, None]) for name in ("x", "value"))
+    graph = helper.make_graph(nodes, "scaled", [x], [value], constants)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10)
+    path = tmp_path / "model.onnx"
+    onnx.save(model, path)
+    tensors = (Tensor(name="x", dtype="float64", fields=("a", "b", "c")),)
+    manifest = Manifest("m", "1", "id", "regressor", (), Outputs(), Graph(tensors=tensors, value="value"))
+    rows = np.random.default_rng(1).normal(size=(20, 3))
+    [answer] = open_session(path, manifest)({"x": rows})
+    np.testing.assert_allclose(answer, rows @ weights / 3, rtol=1e-13)

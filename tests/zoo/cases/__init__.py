@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.zoo.cases import boosters, classifiers, kinds, regressors, steps, tables
+from tests.zoo.cases import boosters, classifiers, kinds, regressors, steps, tables, unlabelled
 from tests.zoo.cases.case import Case
 
 FAMILIES = (
@@ -12,6 +12,7 @@ FAMILIES = (
     kinds,
     steps,
     tables,
+    unlabelled,
 )
 
 

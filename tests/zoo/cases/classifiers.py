@@ -36,6 +36,7 @@ def cases() -> dict[str, Case]:
         "digits/one-vs-one": Case(lambda: multiclass.OneVsOneClassifier(linear_model.LogisticRegression()), digits),
         "digits/multinomial": Case(naive_bayes.MultinomialNB, digits),
         "digits/svc": Case(svm.SVC, digits),
+        "digits/svc-probability": Case(lambda: svm.SVC(probability=True, random_state=0), digits),
     }
 
 
@@ -67,6 +68,15 @@ def classifiers() -> dict[str, Callable[[], Any]]:
         "calibrated-isotonic": lambda: standard(
             calibration.CalibratedClassifierCV(naive_bayes.GaussianNB(), method="isotonic", cv=3)
         ),
+        "calibrated-temperature": lambda: standard(
+            calibration.CalibratedClassifierCV(svm.LinearSVC(), method="temperature", cv=3)
+        ),
+        "calibrated-temperature-shares": lambda: standard(
+            calibration.CalibratedClassifierCV(naive_bayes.GaussianNB(), method="temperature", ensemble=False, cv=3)
+        ),
+        "boosting-from-model": lambda: ensemble.GradientBoostingClassifier(
+            init=standard(linear_model.LogisticRegression()), n_estimators=5, random_state=0
+        ),
         "one-vs-rest": lambda: standard(multiclass.OneVsRestClassifier(linear_model.LogisticRegression())),
         "one-vs-rest-trees": lambda: multiclass.OneVsRestClassifier(tree.DecisionTreeClassifier(max_depth=3)),
         "gaussian-bayes": naive_bayes.GaussianNB,
@@ -85,6 +95,8 @@ def classifiers() -> dict[str, Callable[[], Any]]:
         "svc-poly": lambda: standard(svm.SVC(kernel="poly", degree=3, coef0=1.0)),
         "svc-sigmoid": lambda: standard(svm.SVC(kernel="sigmoid")),
         "svc-break-ties": lambda: standard(svm.SVC(break_ties=True)),
+        "svc-probability": lambda: standard(svm.SVC(probability=True, random_state=0)),
+        "nu-svc-probability": lambda: standard(svm.NuSVC(nu=0.2, kernel="poly", probability=True, random_state=0)),
         "nu-svc": lambda: standard(svm.NuSVC(nu=0.2)),
         "search": lambda: model_selection.GridSearchCV(
             standard(linear_model.LogisticRegression()), {"logisticregression__C": [0.1, 1.0]}, cv=3
@@ -133,6 +145,9 @@ def binary_classifiers() -> dict[str, Callable[[], Any]]:
         ),
         "boosting-exponential": lambda: ensemble.GradientBoostingClassifier(
             loss="exponential", n_estimators=10, random_state=0
+        ),
+        "boosting-exponential-from-model": lambda: ensemble.GradientBoostingClassifier(
+            loss="exponential", init=tree.DecisionTreeClassifier(max_depth=2), n_estimators=5, random_state=0
         ),
         "boosting-zero": lambda: ensemble.GradientBoostingClassifier(init="zero", n_estimators=10, random_state=0),
     }

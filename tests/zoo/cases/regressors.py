@@ -48,6 +48,9 @@ def regressors() -> dict[str, Callable[[], Any]]:
         "boosting-quantile": lambda: ensemble.GradientBoostingRegressor(
             loss="quantile", alpha=0.9, n_estimators=10, random_state=0
         ),
+        "boosting-from-model": lambda: ensemble.GradientBoostingRegressor(
+            init=linear_model.Ridge(), n_estimators=5, random_state=0
+        ),
         "hist-boosting": lambda: standard(ensemble.HistGradientBoostingRegressor(max_iter=15)),
         "hist-poisson": lambda: ensemble.HistGradientBoostingRegressor(loss="poisson", max_iter=15),
         "hist-gamma": lambda: ensemble.HistGradientBoostingRegressor(loss="gamma", max_iter=15),

@@ -77,4 +77,8 @@ def quadratic_discriminant(graph: Graph, model: Any, x: str) -> Prediction:
 
 def _by_likelihood(graph: Graph, likelihood: str) -> Prediction:
     """The most likely class, and likelihoods as shares: double [rows, classes]."""
-    return Prediction(scores.top_index(graph, likelihood), scores.softmax(graph, likelihood))
+    top = graph.add("ReduceMax", likelihood, np.array([1]), keepdims=1)
+    powers = graph.add("Exp", graph.add("Sub", likelihood, top))
+    total = graph.add("Add", graph.add("Log", graph.add("ReduceSum", powers, np.array([1]), keepdims=1)), top)
+    # Not a softmax: the sum is rounded to the likelihood's size first, and so are the shares of scikit-learn.
+    return Prediction(scores.top_index(graph, likelihood), graph.add("Exp", graph.add("Sub", likelihood, total)))

@@ -23,8 +23,9 @@ def calibrated(graph: Graph, model: Any, columns: list[Column]) -> Prediction:
 def _calibrated_member(graph: Graph, member: Any, columns: list[Column]) -> str:
     estimator, classes = member.estimator, len(member.classes)
     require(len(estimator.classes_) == classes, estimator, "folds that have not seen every class")
-    require(member.method in ("sigmoid", "isotonic"), estimator, f"calibration by {member.method}")
     tensor, are_shares = response(predict(graph, estimator, columns), estimator, ("decision_function", "predict_proba"))
+    if member.method == "temperature":
+        return _tempered(graph, member.calibrators[0], tensor, classes, are_shares)
     if classes == 2:
         score = scores.column(graph, tensor, 1) if are_shares else tensor
         return scores.binary_probabilities(graph, _calibrate(graph, member.calibrators[0], score))
@@ -34,6 +35,17 @@ def _calibrated_member(graph: Graph, member: Any, columns: list[Column]) -> str:
     ]
     shares = scores.shares(graph, graph.add("Concat", *parts, axis=1))
     return graph.add("Where", graph.add("Greater", shares, 1.0), 1.0, shares)
+
+
+def _tempered(graph: Graph, calibrator: Any, tensor: str, classes: int, are_shares: bool) -> str:
+    """The softmax of scaled scores; those of shares are their logarithms, of a single score itself and its opposite."""
+    if are_shares:
+        if classes == 2:
+            tensor = scores.binary_probabilities(graph, scores.column(graph, tensor, 1))
+        tensor = graph.add("Log", graph.add("Add", tensor, 1e-12))
+    elif classes == 2:
+        tensor = graph.add("Concat", graph.add("Neg", tensor), tensor, axis=1)
+    return scores.softmax(graph, graph.add("Mul", tensor, float(calibrator.beta_)))
 
 
 def _calibrate(graph: Graph, calibrator: Any, score: str) -> str:

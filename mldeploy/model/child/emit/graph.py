@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Union
+from typing import Any, Callable, Union
 
 import numpy as np
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
@@ -43,6 +43,7 @@ class Graph:
     missing_string: str = "\ufdd0"
     nodes: list[NodeProto] = field(default_factory=list)
     constants: dict[str, TensorProto] = field(default_factory=dict)
+    _named: int = 0
     _known: dict[tuple[str, tuple[int, ...], bytes], str] = field(default_factory=dict)
 
     def constant(self, value: Any) -> str:
@@ -65,15 +66,45 @@ class Graph:
 
     def add(self, operator: str, *operands: Operand, domain: str = "", name: str = "", **attributes: Any) -> str:
         """Append a node with one output and return that output's name; operands that are no names are constants."""
-        output = name or f"t{len(self.nodes)}"
+        output = name or self._name()
         self._append(operator, operands, [output], domain, attributes)
         return output
 
     def add_many(self, operator: str, *operands: Operand, count: int, **attributes: Any) -> list[str]:
         """As `add`, for an operator with `count` outputs."""
-        outputs = [f"t{len(self.nodes)}_{place}" for place in range(count)]
+        outputs = [self._name() for _ in range(count)]
         self._append(operator, operands, outputs, "", attributes)
         return outputs
+
+    def loop(self, times: int, state: Sequence[str], step: Callable[[list[str]], tuple[str, list[str]]]) -> list[str]:
+        """Repeat `step` at most `times` times and return the last state.
+
+        `step` is given the names of the state's tensors and returns a bool [], whether to go on, and the new
+        state; it may use every tensor written before. All tensors of the state are double.
+        """
+        inside = [self._name() for _ in state]
+        counter, going = self._name(), self._name()
+        outer, self.nodes = self.nodes, []
+        go_on, after = step(inside)
+        body = helper.make_graph(
+            self.nodes,
+            "step",
+            [
+                helper.make_tensor_value_info(counter, TensorProto.INT64, []),
+                helper.make_tensor_value_info(going, TensorProto.BOOL, []),
+                *(helper.make_tensor_value_info(name, TensorProto.DOUBLE, None) for name in inside),
+            ],
+            [
+                helper.make_tensor_value_info(go_on, TensorProto.BOOL, []),
+                *(helper.make_tensor_value_info(name, TensorProto.DOUBLE, None) for name in after),
+            ],
+        )
+        self.nodes = outer
+        return self.add_many("Loop", np.int64(times), "", *state, count=len(state), body=body)
+
+    def _name(self) -> str:
+        self._named += 1
+        return f"t{self._named - 1}"
 
     def _append(
         self, operator: str, operands: Sequence[Operand], outputs: list[str], domain: str, attributes: dict[str, Any]
@@ -107,7 +138,7 @@ class Graph:
         for node in reversed(self.nodes):
             if needed.intersection(node.output):
                 kept.append(node)
-                needed.update(node.input)
+                needed.update(_reads(node))
         graph = helper.make_graph(
             kept[::-1],
             "mldeploy",
@@ -126,6 +157,12 @@ class Graph:
 def columns_of(tensor: str, width: int) -> list[Column]:
     """Every column of a double tensor [rows, width]."""
     return [Column(tensor, position, width) for position in range(width)]
+
+
+def _reads(node: NodeProto) -> list[str]:
+    """The tensors that a node reads, those of a loop's steps included."""
+    inner = [name for attribute in node.attribute for each in attribute.g.node for name in _reads(each)]
+    return [*node.input, *inner]
 
 
 def _runs(columns: Sequence[Column]) -> list[list[Column]]:

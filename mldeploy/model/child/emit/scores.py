@@ -19,6 +19,11 @@ def sign_index(graph: Graph, decision: str, strict: bool = True) -> str:
     return graph.add("Reshape", graph.cast(above, TensorProto.INT64), np.array([-1]))
 
 
+def outlier_label(graph: Graph, score: str, strict: bool = True) -> str:
+    """-1, or 1 where the score, double [rows, 1], is above 0 (or at it, when not strict)."""
+    return graph.add("Gather", np.array([-1, 1]), sign_index(graph, score, strict), axis=0)
+
+
 def top_index(graph: Graph, scores: str) -> str:
     """The first largest of the scores, double [rows, classes]."""
     return graph.add("ArgMax", scores, axis=1, keepdims=0)

@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import scores
-from .registry import Prediction, predictor, require
+from .ensembles import response
+from .graph import columns_of
+from .registry import Prediction, predict, predictor
 from .tree_ensemble import Tree, tree_rows, tree_sum
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .graph import Graph
+    from .graph import Graph, Operand
 
 
 @predictor("sklearn.tree:DecisionTreeClassifier", "sklearn.tree:ExtraTreeClassifier")
@@ -94,12 +96,28 @@ def _average_value(graph: Graph, model: Any, estimators: Sequence[Any], x: str) 
 
 def _boosted(graph: Graph, model: Any, x: str) -> str:
     """The raw score of gradient boosting: double [rows, 1], or [rows, classes] with more than two classes."""
-    constant = isinstance(model.init_, str) or type(model.init_).__module__ == "sklearn.dummy"
-    require(constant, model, f"init={type(model.init_).__name__}")
-    start = model._raw_predict_init(np.zeros((1, model.n_features_in_), dtype=np.float32))[0]
     stages, width = model.estimators_.shape
     estimators = model.estimators_.ravel()
     trees = [fitted_tree(each) for each in estimators]
     values = [model.learning_rate * each.tree_.value[:, 0, 0] for each in estimators]
-    summed = tree_sum(graph, graph.through_float32(x), trees, values, list(range(width)) * stages)
-    return graph.add("Add", summed, start)
+    rounded = graph.through_float32(x)
+    summed = tree_sum(graph, rounded, trees, values, list(range(width)) * stages)
+    return graph.add("Add", summed, _start(graph, model, rounded))
+
+
+def _start(graph: Graph, model: Any, x: str) -> Operand:
+    """What boosting starts from: constants, or the scores of the model given as `init`."""
+    if isinstance(model.init_, str) or type(model.init_).__module__ == "sklearn.dummy":
+        return np.asarray(model._raw_predict_init(np.zeros((1, model.n_features_in_), dtype=np.float32))[0])
+    first = predict(graph, model.init_, columns_of(x, model.n_features_in_))
+    if first.value is not None:
+        return graph.add("Unsqueeze", first.value, np.array([1]))
+    shares, classes = response(first, model.init_, ("predict_proba",))[0], len(model.classes_)
+    least = float(np.finfo(np.float64).eps)
+    shares = graph.add("Clip", shares, least, 1.0 - least)
+    if classes == 2:
+        positive = scores.column(graph, shares, 1)
+        logit = graph.add("Log", graph.add("Div", positive, graph.add("Sub", 1.0, positive)))
+        return graph.add("Mul", logit, 0.5 if model.loss == "exponential" else 1.0)
+    logs = graph.add("Log", shares)
+    return graph.add("Sub", logs, graph.add("ReduceMean", logs, np.array([1]), keepdims=1))

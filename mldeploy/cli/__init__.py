@@ -15,6 +15,7 @@ from mldeploy.cli.loadtest import loadtest
 from mldeploy.cli.look import logs, status
 from mldeploy.cli.package import package
 from mldeploy.cli.release import releases, rollback, ship
+from mldeploy.cli.score import score
 from mldeploy.cli.serve import serve
 from mldeploy.errors import MldeployError
 
@@ -26,7 +27,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for command in (package, ship, rollback, releases, status, logs, loadtest, serve, inspect):
+for command in (package, ship, rollback, releases, status, logs, loadtest, serve, score, inspect):
     app.command()(command)
 
 

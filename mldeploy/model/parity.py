@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +11,8 @@ import onnxruntime
 from mldeploy.bundle import Proof
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import numpy.typing as npt
 
     from mldeploy.bundle import Graph, Outputs, Tensor
@@ -24,12 +26,16 @@ NUMPY = {"float32": np.float32, "float64": np.float64, "int64": np.int64, "bool"
 
 @dataclass(frozen=True)
 class Converted:
-    """The graph's answers, as the original's: with several outputs a label is a list, and values [rows, outputs]."""
+    """The graph's answers, as the original's: with several outputs a label is a list, and values [rows, outputs].
+
+    A graph refuses no row; where the original itself answers, `refused` maps a row's number to the reason.
+    """
 
     labels: list[Any] | None
     probabilities: npt.NDArray[np.float64] | None
     values: npt.NDArray[np.float64] | None
     scores: npt.NDArray[np.float64] | None
+    refused: Mapping[int, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

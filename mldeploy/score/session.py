@@ -1,0 +1,22 @@
+"""What answers a bundle's rows on this machine."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from mldeploy.model.parity import Converter
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from mldeploy.bundle import Bundle
+    from mldeploy.model.parity import Converted
+    from mldeploy.model.rows import Rows
+
+
+@contextmanager
+def open_session(bundle: Bundle) -> Iterator[Callable[[Rows], Converted]]:
+    """A function from rows to the model's answers; those it refuses are named in `refused`."""
+    manifest = bundle.manifest
+    yield Converter(bundle.model_path.read_bytes(), manifest.graph, manifest.outputs).answer

@@ -21,4 +21,6 @@ def test_a_scaled_matrix_product_is_not_rounded() -> None:
     built, graph = write_model(model, fields, Kind("transformer", names=["a", "b"]))
     converter = Converter(built.SerializeToString(), Graph.model_validate(graph), Outputs(names=("a", "b")))
     rows = Rows({f"x{place}": numbers[:, place].tolist() for place in range(4)}, ["sample"] * len(numbers))
-    np.testing.assert_allclose(converter.answer(rows).values, model.transform(numbers), rtol=1e-13)
+    values = converter.answer(rows).values
+    assert values is not None
+    np.testing.assert_allclose(values, model.transform(numbers), rtol=1e-13)

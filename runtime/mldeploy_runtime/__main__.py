@@ -18,7 +18,7 @@ from mldeploy_runtime.http.app import build_app
 from mldeploy_runtime.http.protocol import protocol_with
 from mldeploy_runtime.logs import Handler, Log
 from mldeploy_runtime.service import Service
-from mldeploy_runtime.settings import read_settings
+from mldeploy_runtime.settings import SettingsError, read_settings
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -40,6 +40,8 @@ def main() -> None:
         uvloop.run(_serve(settings))
     except BundleError as failure:
         sys.exit(f"{settings.bundle} cannot be served: {failure}")
+    except SettingsError as failure:
+        sys.exit(f"the server cannot be started: {failure}")
 
 
 async def _serve(settings: Settings) -> None:

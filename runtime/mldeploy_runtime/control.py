@@ -16,6 +16,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 TRY_EVERY = 0.05
+MOST_KEY_SECONDS = 24 * 3600
 # A command's own time limit is kept by the server; this much later the client gives up on the server.
 GRACE = 5.0
 
@@ -40,6 +41,10 @@ def _read_arguments() -> argparse.Namespace:
     commands.add_parser("status", help="what is served, and whether it is ready")
     ready = commands.add_parser("wait-ready", help="wait until the golden rows were answered correctly")
     commands.add_parser("golden", help="answer the golden rows again")
+    key = commands.add_parser("key", help="make a key that lives for a while, and in this server alone")
+    key.add_argument("--name", required=True, help="what the log calls it")
+    key.add_argument("--seconds", type=_seconds, required=True, help="how long it lives: a day at most")
+    key.add_argument("--scope", choices=("predict", "metrics"), default="predict")
     drain = commands.add_parser("drain", help="wait until out of rotation and nothing is in flight")
     drain.add_argument("--settle", type=float, required=True, help="seconds that it must have been out of rotation")
     seen = commands.add_parser("seen", help="wait until this release is what answers at a URL")
@@ -48,6 +53,13 @@ def _read_arguments() -> argparse.Namespace:
     for command in (ready, drain, seen):
         command.add_argument("--timeout", type=float, required=True, help="seconds")
     return parser.parse_args()
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not 0 < seconds <= MOST_KEY_SECONDS:
+        raise argparse.ArgumentTypeError(f"{text} is not within 0 and {MOST_KEY_SECONDS}")
+    return seconds
 
 
 def _ask(options: argparse.Namespace) -> tuple[bool, dict[str, Any]]:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+
+from mldeploy_runtime.control import MOST_KEY_SECONDS
 
 if TYPE_CHECKING:
     from mldeploy_runtime.service import Service
@@ -46,6 +49,8 @@ async def _answer(service: Service, asked: dict[str, Any]) -> tuple[bool, dict[s
             return True, service.status()
         case "wait-ready":
             return await _wait_ready(service, asked["timeout"])
+        case "key":
+            return True, _key(service, asked["name"], asked["seconds"], asked["scope"])
         case "golden":
             return await _golden(service)
         case "drain":
@@ -67,6 +72,14 @@ async def _golden(service: Service) -> tuple[bool, dict[str, Any]]:
         return False, {"rows": 0, "mismatches": 0, "max_error": 0.0, "tolerance": service.golden.tolerance}
     report = await service.check_golden()
     return report.holds, msgspec.structs.asdict(report)
+
+
+def _key(service: Service, name: str, seconds: float, scope: str) -> dict[str, Any]:
+    """A key for the host's own calls, which nothing has to take back."""
+    if not 0 < seconds <= MOST_KEY_SECONDS:
+        raise ValueError(seconds)
+    expires = datetime.fromtimestamp(int(time.time() + seconds), UTC)
+    return {"key": service.signer.issue(name, scope, expires.timestamp()), "expires": expires.isoformat()}
 
 
 async def _drain(service: Service, settle: float, timeout: float) -> tuple[bool, dict[str, Any]]:

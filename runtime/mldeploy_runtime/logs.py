@@ -21,7 +21,7 @@ TRY_AGAIN_SECONDS = 0.05
 
 
 class RequestLine(msgspec.Struct, gc=False):
-    """`ms` is the time from the request's head to its answer."""
+    """`ms` is the time from the request's head to its answer, `key` the name of the key that came with it."""
 
     time: datetime
     request_id: str
@@ -30,6 +30,7 @@ class RequestLine(msgspec.Struct, gc=False):
     status: int
     rows: int
     ms: float
+    key: str = ""
     level: str = "info"
     event: str = "request"
 
@@ -51,9 +52,9 @@ class Log:
         """Called on the event loop; the line is written at the end of its turn."""
         self._add({"time": datetime.now(UTC), "level": level, "event": event, **fields})
 
-    def request(self, request_id: str, method: str, path: str, status: int, rows: int, ms: float) -> None:
+    def request(self, request_id: str, method: str, path: str, status: int, rows: int, ms: float, key: str) -> None:
         """The line of one request, which is to cost as little as it can."""
-        self._add(RequestLine(datetime.now(UTC), request_id, method, path, status, rows, ms))
+        self._add(RequestLine(datetime.now(UTC), request_id, method, path, status, rows, ms, key))
 
     def _add(self, line: dict[str, Any] | RequestLine) -> None:
         if len(self._waiting) > MOST_WAITING_BYTES:

@@ -22,12 +22,20 @@ KINDS = {
     "invalid-input": Kind(
         422, "The input does not fit the model", "Each entry of errors says what came, what was expected and where."
     ),
+    "malformed-body": Kind(422, "The body is not what it is said to be", "Send what Content-Type and -Encoding say."),
     "unsupported-type": Kind(
         415, "The body's type is not supported", "Send Content-Type: application/json, or no Content-Type."
     ),
-    "unsupported-encoding": Kind(415, "The body's encoding is not supported", "Send the body uncompressed."),
+    "unsupported-encoding": Kind(
+        415, "The body's encoding is not supported", "Send the body as gzip, as deflate or uncompressed."
+    ),
     "too-large": Kind(413, "The request is too large", "Send fewer rows at once."),
     "too-slow": Kind(408, "The request took too long", "Send the whole body at once."),
+    "unauthorized": Kind(
+        401, "A key is needed", "Send a valid key as Authorization: Bearer <key>, or as X-API-Key: <key>."
+    ),
+    "forbidden": Kind(403, "The key is not for this", "Use a key that has the scope."),
+    "rate-limited": Kind(429, "Too many requests", "Try again after the seconds in Retry-After."),
     "not-found": Kind(404, "Nothing is here", "/docs lists what there is."),
     "wrong-method": Kind(405, "The method is not allowed here", "The Allow header names what is."),
     "not-ready": Kind(503, "The model is not ready", "Try again after the seconds in Retry-After."),

@@ -13,9 +13,11 @@ from mldeploy_runtime.batching import RETRY_SOON, Batcher
 from mldeploy_runtime.bundle import read_golden, read_manifest
 from mldeploy_runtime.contract import build_contract
 from mldeploy_runtime.golden import GoldenReport, compare
+from mldeploy_runtime.keys import Signer
 from mldeploy_runtime.metrics import Metrics
 from mldeploy_runtime.predictions import Prediction, prediction_of, unpack_of
 from mldeploy_runtime.problems import Problem
+from mldeploy_runtime.shared import Memory, RateLimiter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -59,6 +61,9 @@ class Service:
         self.requests = 0
         self.metrics = Metrics(self.manifest)
         self.batcher = Batcher(_not_loaded, settings.limits)
+        memory = Memory(None)
+        self.signer = Signer(memory)
+        self.limiter = RateLimiter(memory)
         self._predict = prediction_of(self.manifest)
 
     @property

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
+class SettingsError(Exception):
+    """The server cannot be started like this; the message says why."""
+
+
 @dataclass(frozen=True)
 class JwtSettings:
     """JSON Web Tokens as keys: the file of a secret (HS256) or of a JWKS (RS256), and the issuer and audience that a

@@ -11,24 +11,25 @@ import msgspec
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from starlette.requests import Request as StarletteRequest  # noqa: TC002 - FastAPI reads the annotation
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import Response
 
-from mldeploy_runtime.http.messages import V2, ProblemDocument, Request, problem_reply, request_id
-from mldeploy_runtime.http.page import CONTENT_SECURITY_POLICY, page
+from mldeploy_runtime.http.handling import request_of
+from mldeploy_runtime.http.messages import V2, ProblemDocument, head_of
 from mldeploy_runtime.predictions import TYPES
-from mldeploy_runtime.problems import KINDS, Problem
+from mldeploy_runtime.problems import KINDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from mldeploy_runtime.bundle import Outputs
+    from mldeploy_runtime.http.handling import Handle
     from mldeploy_runtime.http.route import Route
     from mldeploy_runtime.service import Service
 
 REFERENCE = "#/components/schemas/{name}"
 
 
-def build_documentation(service: Service, routes: dict[str, Route]) -> FastAPI:
+def build_documentation(service: Service, routes: dict[str, Route], handle: Handle) -> FastAPI:
     """An application that answers `routes` as the server does, and describes them from the manifest."""
     manifest = service.manifest
     app = FastAPI(
@@ -41,7 +42,7 @@ def build_documentation(service: Service, routes: dict[str, Route]) -> FastAPI:
     for path, route in routes.items():
         app.add_api_route(
             path,
-            _endpoint(route),
+            _endpoint(route, handle),
             methods=[route.method],
             summary=route.summary,
             operation_id=path.strip("/").replace("/", "-"),
@@ -57,24 +58,16 @@ def build_documentation(service: Service, routes: dict[str, Route]) -> FastAPI:
             app.openapi_schema = document | {"components": {"schemas": _schemas(service)}}
         return app.openapi_schema
 
-    async def docs() -> HTMLResponse:
-        return HTMLResponse(page(service, routes), headers={"content-security-policy": CONTENT_SECURITY_POLICY})
-
     app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's own way to extend the document
-    app.add_api_route("/docs", docs, include_in_schema=False)
     return app
 
 
-def _endpoint(route: Route) -> Callable[[StarletteRequest], Coroutine[Any, Any, Response]]:
-    async def endpoint(request: StarletteRequest) -> Response:
-        headers = dict(request.headers.raw)
-        asked = Request(request_id(headers.get(b"x-request-id")), headers, await request.body())
-        try:
-            reply = await route.answer(asked)
-        except Problem as problem:
-            reply = problem_reply(problem, asked.id, request.url.path)
-        response = Response(reply.body, reply.status, media_type=reply.content_type.decode())
-        response.raw_headers += [(b"x-request-id", asked.id.encode()), *reply.headers]
+def _endpoint(route: Route, handle: Handle) -> Callable[[StarletteRequest], Coroutine[Any, Any, Response]]:
+    async def endpoint(starlette: StarletteRequest) -> Response:
+        request = request_of(starlette.scope)
+        reply = await handle(route, request, starlette.scope, starlette.receive)
+        response = Response(reply.body, reply.status)
+        response.raw_headers = head_of(reply, request)
         return response
 
     return endpoint

@@ -13,7 +13,14 @@ import msgspec
 from mldeploy_runtime.problems import KINDS, FieldError
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, MutableMapping
+
     from mldeploy_runtime.problems import Problem
+
+    Message = MutableMapping[str, Any]
+    Receive = Callable[[], Awaitable[Message]]
+    Send = Callable[[Message], Awaitable[None]]
+    Application = Callable[[Message, Receive, Send], Awaitable[None]]
 
 Headers = tuple[tuple[bytes, bytes], ...]
 
@@ -29,15 +36,20 @@ _NUMBERS = itertools.count(1)
 
 @dataclass(slots=True)
 class Request:
-    """One request; `headers` are lower case, `body` is empty for a route that takes none.
+    """One request; `headers` are lower case, `body` is empty for a route that takes none. `peer` is the address that
+    it came from.
 
-    `rows` is how many rows were answered, which the route notes for the log.
+    Noted on the way: `key`, the name of the caller's; `rows`, how many were answered; and `notes`, lines that the
+    answer's head has, whatever the answer.
     """
 
     id: str
     headers: dict[bytes, bytes]
+    peer: str = ""
     body: bytes = b""
+    key: str = ""
     rows: int = 0
+    notes: Headers = ()
 
 
 @dataclass(slots=True)
@@ -64,6 +76,17 @@ def request_id(given: bytes | None) -> str:
     if given is not None and _USABLE_ID.fullmatch(given):
         return given.decode()
     return f"{_PROCESS}-{next(_NUMBERS):x}"
+
+
+def head_of(reply: Reply, request: Request) -> list[tuple[bytes, bytes]]:
+    """The lines of the answer's head."""
+    return [
+        (b"content-type", reply.content_type),
+        (b"content-length", b"%d" % len(reply.body)),
+        (b"x-request-id", request.id.encode()),
+        *reply.headers,
+        *request.notes,
+    ]
 
 
 def json_reply(value: Any, status: int = 200) -> Reply:

@@ -2,30 +2,40 @@
 
 from __future__ import annotations
 
+import asyncio
+import functools
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from mldeploy_runtime.http.formats import formats_of, question, table_of
 from mldeploy_runtime.http.messages import Reply, Request, json_reply
 from mldeploy_runtime.http.route import Route
 from mldeploy_runtime.http.v2_routes import v2_routes
-from mldeploy_runtime.problems import Problem
 
 if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+    from mldeploy_runtime.http.handling import Handle
     from mldeploy_runtime.service import Service
 
 
-def build_routes(service: Service) -> dict[str, Route]:
-    """The routes by their path."""
+def build_routes(service: Service, handle: Handle) -> dict[str, Route]:
+    """The routes by their path. `handle` is what a request goes through before its route."""
     manifest, settings = service.manifest, service.settings
     encode = msgspec.json.Encoder().encode
 
     async def predict(request: Request) -> Reply:
-        _check_content(request)
+        given, wanted = formats_of(request.headers.get(b"content-type"), request.headers.get(b"accept"))
         service.admit()
-        answer = await service.predict(request.body, request.id)
+        body = request.body
+        if given is not None:
+            body = await asyncio.to_thread(question, body, given, manifest)
+        answer = await service.predict(body, request.id)
         request.rows = len(answer.predictions)
         service.metrics.predictions(answer.predictions)
+        if wanted is not None:
+            return Reply(200, await asyncio.to_thread(table_of, answer.predictions, wanted), wanted.media.encode())
         return Reply(200, encode(answer))
 
     async def health(_: Request) -> Reply:
@@ -70,38 +80,43 @@ def build_routes(service: Service) -> dict[str, Route]:
             }
         )
 
-    return {
+    @functools.cache
+    def documentation() -> FastAPI:
+        from mldeploy_runtime.http.documentation import build_documentation
+
+        return build_documentation(service, documented, handle)
+
+    async def openapi(_: Request) -> Reply:
+        return json_reply((await asyncio.to_thread(documentation)).openapi())
+
+    async def docs(_: Request) -> Reply:
+        from mldeploy_runtime.http.page import CONTENT_SECURITY_POLICY, page
+
+        policy = ((b"content-security-policy", CONTENT_SECURITY_POLICY.encode()),)
+        return Reply(200, page(service, documented).encode(), b"text/html; charset=utf-8", policy)
+
+    documented = {
         "/predict": Route("POST", predict, "Predictions for one row or many.", (408, 413, 415, 422, 500, 503), True),
-        "/health": Route("GET", health, "The process is alive: what it serves, and since when."),
+        "/health": Route("GET", health, "The process is alive: what it serves, and since when.", scope=None),
         "/ready": Route(
-            "GET", ready, "Whether the model has answered its golden rows; 503 until it has.", may_be_down=True
+            "GET",
+            ready,
+            "Whether the model has answered its golden rows; 503 until it has.",
+            may_be_down=True,
+            scope=None,
         ),
         "/rotation": Route(
-            "GET", rotation, "Whether this release takes traffic, for the load balancer.", may_be_down=True
+            "GET",
+            rotation,
+            "Whether this release takes traffic, for the load balancer.",
+            may_be_down=True,
+            scope=None,
         ),
-        "/metrics": Route("GET", metrics, "Metrics in Prometheus' text format."),
+        "/metrics": Route("GET", metrics, "Metrics in Prometheus' text format.", scope="metrics"),
         "/model": Route("GET", model, "What is served: fields, classes, and how far it was proven."),
         **v2_routes(service),
     }
-
-
-def _check_content(request: Request) -> None:
-    """JSON in UTF-8, not compressed; a request that does not say what it brings is taken to bring that."""
-    encoding = request.headers.get(b"content-encoding", b"identity")
-    if encoding != b"identity":
-        raise Problem(
-            "unsupported-encoding",
-            f"Send the body uncompressed, not as {encoding.decode('latin-1')}.",
-            headers=((b"accept-encoding", b"identity"),),
-        )
-    given = request.headers.get(b"content-type")
-    if given is None or given == b"application/json":
-        return
-    media, _, parameters = given.decode("latin-1").lower().partition(";")
-    charset = parameters.replace('"', "").partition("charset=")[2].strip() or "utf-8"
-    if media.strip() != "application/json" or charset not in ("utf-8", "utf8"):
-        raise Problem(
-            "unsupported-type",
-            f"Send Content-Type: application/json in UTF-8, not {given.decode('latin-1')}.",
-            headers=((b"accept", b"application/json"),),
-        )
+    return documented | {
+        "/docs": Route("GET", docs, "This documentation, for people."),
+        "/openapi.json": Route("GET", openapi, "This documentation, for machines."),
+    }

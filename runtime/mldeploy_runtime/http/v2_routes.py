@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from mldeploy_runtime.service import Service
 
 HEADER_LENGTH = b"inference-header-content-length"
-REFUSALS = (404, 405, 408, 413, 415, 422, 500, 503)
+REFUSALS = (408, 413, 415, 422, 500, 503)
 
 
 def v2_routes(service: Service) -> dict[str, Route]:
@@ -40,8 +40,6 @@ def v2_routes(service: Service) -> dict[str, Route]:
         service.admit()
         from mldeploy_runtime import tensors
 
-        if request.headers.get(b"content-encoding", b"identity") != b"identity":
-            raise Problem("unsupported-encoding", "send the body uncompressed")
         asked, body = tensors.read_infer(request.body, _header_length(request), manifest)
         answer = await service.predict(body, request.id)
         request.rows = len(answer.predictions)

@@ -12,6 +12,7 @@ import pytest
 
 from mldeploy_runtime.http.app import build_app
 from mldeploy_runtime.http.documentation import build_documentation
+from mldeploy_runtime.http.handling import build_handler
 from mldeploy_runtime.http.routes import build_routes
 from mldeploy_runtime.logs import Log
 from mldeploy_runtime.service import Service
@@ -72,7 +73,8 @@ def test_fastapi_answers_as_the_server_does(tmp_path: Path, method: str, path: s
     async def ask() -> list[httpx.Response]:
         service = Service(Settings(mixed_bundle(tmp_path)), Log(os.open(os.devnull, os.O_WRONLY)))
         await service.load()
-        apps = (build_app(service), build_documentation(service, build_routes(service)))
+        handle = build_handler(service)
+        apps = (build_app(service), build_documentation(service, build_routes(service, handle), handle))
         answers = []
         for app in apps:
             async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:

@@ -1,0 +1,93 @@
+"""A request's body: read within its limits of size and time, and unpacked."""
+
+from __future__ import annotations
+
+import asyncio
+import zlib
+from typing import TYPE_CHECKING
+
+from mldeploy_runtime.problems import Problem
+
+if TYPE_CHECKING:
+    from mldeploy_runtime.http.messages import Receive, Request
+    from mldeploy_runtime.settings import Settings
+
+CLOSE = ((b"connection", b"close"),)
+ACCEPT_ENCODING = ((b"accept-encoding", b"gzip, deflate"),)
+GZIP, ZLIB, RAW_DEFLATE = 31, 15, -15
+
+
+class ClientGoneError(Exception):
+    """The client closed the connection before its request was complete."""
+
+
+async def read_body(request: Request, receive: Receive, settings: Settings) -> bytes:
+    """The whole body, decompressed. Raises Problem, and ClientGoneError."""
+    body = await _receive(request, receive, settings)
+    encoding = request.headers.get(b"content-encoding")
+    return body if encoding is None else _unpack(body, encoding.strip().lower(), settings.max_body)
+
+
+async def _receive(request: Request, receive: Receive, settings: Settings) -> bytes:
+    limit = settings.max_body
+    if int(request.headers.get(b"content-length", 0)) > limit:
+        raise _too_large(limit)
+    message = await receive()
+    if message["type"] == "http.request" and not message.get("more_body"):
+        body: bytes = message["body"]
+        if len(body) > limit:
+            raise _too_large(limit)
+        return body
+    parts: list[bytes] = []
+    size = 0
+    try:
+        async with asyncio.timeout(settings.receive_seconds):
+            while True:
+                if message["type"] == "http.disconnect":
+                    raise ClientGoneError
+                parts.append(message.get("body", b""))
+                size += len(parts[-1])
+                if size > limit:
+                    raise _too_large(limit)
+                if not message.get("more_body"):
+                    return b"".join(parts)
+                message = await receive()
+    except TimeoutError:
+        detail = f"The body was not complete within {settings.receive_seconds:g} s."
+        raise Problem("too-slow", detail, headers=CLOSE) from None
+
+
+def _unpack(body: bytes, encoding: bytes, limit: int) -> bytes:
+    """What was compressed: one gzip member, or deflate with zlib's wrapping or, as some clients send it, without."""
+    match encoding:
+        case b"identity" | b"":
+            return body
+        case b"gzip" | b"x-gzip":
+            form = GZIP
+        case b"deflate":
+            form = ZLIB if _is_zlib(body) else RAW_DEFLATE
+        case _:
+            detail = f"Send the body as gzip, as deflate or uncompressed, not as {encoding.decode('latin-1')}."
+            raise Problem("unsupported-encoding", detail, headers=ACCEPT_ENCODING)
+    inflater = zlib.decompressobj(form)
+    try:
+        # One byte more than is allowed tells a bomb, and is all that it gets to write.
+        unpacked = inflater.decompress(body, limit + 1)
+    except zlib.error as failure:
+        raise Problem("malformed-body", f"The body is no {encoding.decode()}: {failure}.") from None
+    if len(unpacked) > limit:
+        raise _too_large(limit)
+    if not inflater.eof:
+        raise Problem("malformed-body", f"The body ends before its {encoding.decode()} does.")
+    if inflater.unused_data:
+        raise Problem("malformed-body", f"More follows the end of the body's {encoding.decode()}.")
+    return unpacked
+
+
+def _is_zlib(body: bytes) -> bool:
+    """Whether it begins as RFC 1950, section 2.2, says."""
+    return len(body) >= 2 and body[0] & 15 == zlib.DEFLATED and int.from_bytes(body[:2], "big") % 31 == 0
+
+
+def _too_large(limit: int) -> Problem:
+    return Problem("too-large", f"The body is larger than {limit:,} bytes.", headers=CLOSE)

@@ -53,7 +53,7 @@ async def _serve(settings: Settings) -> None:
             build_app(service),
             host=settings.host,
             port=settings.port,
-            http=protocol_with(settings.receive_seconds),
+            http=protocol_with(settings.receive_seconds, settings.send_seconds),
             ws="none",
             lifespan="off",
             access_log=False,

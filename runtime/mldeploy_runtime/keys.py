@@ -74,6 +74,7 @@ class KeyFile:
         self._stamp: tuple[int, ...] | None = None
         self._look_at = 0.0
         self._keys: dict[bytes, StoredKey] = {}
+        self.changed(time.time())
 
     def changed(self, now: float) -> bool:
         """Whether other keys are in force than when last asked; `now` is in seconds since 1970."""

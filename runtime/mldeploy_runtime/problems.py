@@ -30,6 +30,8 @@ KINDS = {
         415, "The body's encoding is not supported", "Send the body as gzip, as deflate or uncompressed."
     ),
     "too-large": Kind(413, "The request is too large", "Send fewer rows at once."),
+    "malformed-request": Kind(400, "This is not HTTP", "Send an HTTP/1.1 request."),
+    "head-too-large": Kind(431, "The request's head is too large", "Send fewer or shorter headers."),
     "too-slow": Kind(408, "The request took too long", "Send the whole body at once."),
     "unauthorized": Kind(
         401, "A key is needed", "Send a valid key as Authorization: Bearer <key>, or as X-API-Key: <key>."

@@ -16,6 +16,7 @@ ALLOWED_HEADERS = (
 )
 EXPOSED_HEADERS = b"inference-header-content-length, ratelimit, ratelimit-policy, retry-after, x-request-id"
 PREFLIGHT_SECONDS = b"600"
+PLAIN = b"text/plain; charset=utf-8"
 VARY: Headers = ((b"vary", b"origin"),)
 
 
@@ -42,4 +43,4 @@ def preflight(route: Route) -> Reply:
         (b"access-control-allow-headers", ALLOWED_HEADERS),
         (b"access-control-max-age", PREFLIGHT_SECONDS),
     )
-    return Reply(204, b"", headers=allowed)
+    return Reply(200, b"", PLAIN, allowed)

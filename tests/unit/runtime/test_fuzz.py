@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import os
 from functools import cache
-from pathlib import Path
-from tempfile import mkdtemp
 from typing import TYPE_CHECKING, Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mldeploy_runtime.http.app import build_app
-from mldeploy_runtime.logs import Log
-from mldeploy_runtime.service import Service
-from mldeploy_runtime.settings import Settings
 from tests.unit.runtime.bundles import mixed_bundle, regressor_bundle
+from tests.unit.runtime.inprocess import InProcess
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 VALID = json.dumps({"instances": [{"age": 42.0, "plan": "pro", "member": True}], "threshold": 0.5}).encode()
 
@@ -28,25 +22,14 @@ VALID = json.dumps({"instances": [{"age": 42.0, "plan": "pro", "member": True}],
 @cache
 def serving(bundle: Callable[[Path], Path], path: str = "/predict") -> Callable[..., tuple[int, bytes]]:
     """A function that asks the application over `bundle` in this process, with a body and headers."""
-    loop = asyncio.new_event_loop()
-    service = Service(Settings(bundle(Path(mkdtemp()))), Log(os.open(os.devnull, os.O_WRONLY)))
-    loop.run_until_complete(service.load())
-    app = build_app(service)
+    app = InProcess(bundle)
 
-    async def exchange(body: bytes, headers: tuple[tuple[bytes, bytes], ...]) -> tuple[int, bytes]:
-        sent: list[Any] = []
+    def ask(body: bytes, **headers: str) -> tuple[int, bytes]:
+        answer = app.ask(path, body, {name.replace("_", "-"): value for name, value in headers.items()})
+        assert app.service.in_flight == 0
+        return answer.status, answer.body
 
-        async def receive() -> dict[str, Any]:
-            return {"type": "http.request", "body": body}
-
-        async def send(message: Any) -> None:
-            sent.append(message)
-
-        await app({"type": "http", "method": "POST", "path": path, "headers": headers}, receive, send)
-        assert service.in_flight == 0
-        return sent[0]["status"], sent[1]["body"]
-
-    return lambda body, *headers: loop.run_until_complete(exchange(body, headers))
+    return ask
 
 
 @st.composite
@@ -116,7 +99,8 @@ def test_any_tensors_are_answered_or_refused(
     tensors = [tensor("age", "FP64", [42.0]), tensor("plan", "BYTES", ["pro"]), tensor("member", "BOOL", [True])]
     inputs = [given | change for given, change in zip(tensors, changed, strict=True)]
     head = json.dumps({"inputs": inputs, "parameters": {"binary_data_output": binary}}).encode()
-    headers = [(b"inference-header-content-length", str(len(head) + off * (off % 2)).encode())]
-    status, answer = serving(mixed_bundle, "/v2/models/mixed/infer")(head + tail, *headers)
+    length = str(len(head) + off * (off % 2))
+    ask = serving(mixed_bundle, "/v2/models/mixed/infer")
+    status, answer = ask(head + tail, inference_header_content_length=length)
     assert status in (200, 422)
     assert status == 200 or json.loads(answer).keys() == {"error"}

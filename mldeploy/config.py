@@ -57,7 +57,7 @@ class SloConfig(Record):
 
 
 class LoadtestConfig(Record):
-    """How load tests are made. `staging` is the host on which `ship --require-loadtest` wants a version to have passed."""
+    """How load tests are made; `staging` is the host where `ship --require-loadtest` wants a version to have passed."""
 
     duration_s: float = Field(default=30.0, gt=0)
     staging: str | None = None

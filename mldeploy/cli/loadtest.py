@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,7 +12,8 @@ import typer
 
 from mldeploy import console
 from mldeploy.bundle import newest_bundle, read_bundle
-from mldeploy.cli.loadtest_view import live, ms, show_capacity, show_result
+from mldeploy.cli.loadtest_view import live, ms, show_capacity, show_comparison, show_cost, show_result
+from mldeploy.cli.release import App, Host
 from mldeploy.config import load_config
 from mldeploy.errors import MldeployError, TargetMissedError, UsageError
 
@@ -20,8 +22,11 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from mldeploy.loadtest import Load, Result, Samples, Target
-    from mldeploy.loadtest.arrivals import Arrivals
+    from mldeploy.loadtest import Load, Result, Samples, Subject, Target
+
+MOST_TRIALS = 40
+KEY_MARGIN_S = 120.0
+"""How long a key that the host gives outlives what the runs last, and how many runs a search may make."""
 
 UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
@@ -32,6 +37,11 @@ def duration(text: str) -> float:
     if not match or not float(match[1]):
         raise typer.BadParameter(f"{text!r} is no duration; write it as 100ms, 30s or 2m")
     return float(match[1]) * UNITS_S[match[2] or "s"]
+
+
+def ramp(text: str) -> float:
+    """Like a duration, or 0 for none."""
+    return 0.0 if text.strip() == "0" else duration(text)
 
 
 def loadtest(
@@ -53,13 +63,23 @@ def loadtest(
     timeout_s: Annotated[
         float, typer.Option("--timeout", parser=duration, metavar="TIME", help="An answer after it is an error.")
     ] = "10s",  # type: ignore[assignment]
+    ramp_s: Annotated[
+        float, typer.Option("--ramp", parser=ramp, metavar="TIME", help="Rise to the rate in so long, before warm-up.")
+    ] = "0",  # type: ignore[assignment]
+    rows_per_request: Annotated[int, typer.Option(min=1, max=10_000, help="Rows in each request.")] = 1,
     url: Annotated[str | None, typer.Option(help="Any endpoint that speaks /predict.")] = None,
-    host: Annotated[str | None, typer.Option(help="A host of mldeploy.toml, or an alias of ~/.ssh/config.")] = None,
+    host: Host = None,
+    app: App = None,
+    key: Annotated[
+        str | None,
+        typer.Option(envvar="MLDEPLOY_KEY", help="The API key; a host that is reached by SSH gives one by itself."),
+    ] = None,
     bundle: Annotated[
         Path | None, typer.Option(help="The bundle whose golden rows to send; default: the newest in build/.")
     ] = None,
     mix: Annotated[
-        Path | None, typer.Option(help="Rows to send instead of golden rows, from a .csv or .parquet file.")
+        Path | None,
+        typer.Option(help="Rows to send, from a .csv or .parquet file [golden rows and variations of them]."),
     ] = None,
     csv: Annotated[Path | None, typer.Option(help="Write every request's times to this file.")] = None,
     html: Annotated[Path | None, typer.Option(help="Write a report that stands alone to this file.")] = None,
@@ -73,69 +93,111 @@ def loadtest(
     """Send requests at a fixed rate and say whether the endpoint meets its latency target.
 
     A request's latency counts from when it was due, so an endpoint that stalls is charged for everything
-    that had to wait. Exit code 4 when the target is missed, 1 when the run does not count.
+    that had to wait. On a host the result is written to the ledger of the release that answered, and compared
+    with the one before. Exit code 4 when the target is missed, 1 when the run does not count.
     """
-    from mldeploy.loadtest import Load, Target, check_may_load, find_endpoint, read_rows
+    from mldeploy.host.names import choose_host
+    from mldeploy.loadtest import Load, Target, anywhere, check_may_load, find_endpoint, on_host, read_rows, vary
 
     if find_capacity and (csv or html):
         raise UsageError("--csv and --html are of one run; --find-capacity makes several")
     config = load_config()
     endpoint = find_endpoint(config, host, url)
     check_may_load(endpoint, config, host, owned=owned)
-    chosen = read_bundle(bundle or newest_bundle(config.build_dir))
-    rows = read_rows(mix, chosen.manifest.inputs) if mix else chosen.golden.instances
-    arrivals: Arrivals = "poisson" if poisson else "constant"
-    load = Load(endpoint, qps, duration_s or config.loadtest.duration_s, warmup_s, arrivals, timeout_s)
+    chosen = read_bundle(bundle or newest_bundle(config.build_dir, app or config.app.name))
+    inputs = chosen.manifest.inputs
+    rows = read_rows(mix, inputs) if mix else vary(chosen.golden.instances, inputs)
+    load = Load(
+        url=endpoint,
+        rate=qps,
+        duration_s=duration_s or config.loadtest.duration_s,
+        warmup_s=warmup_s,
+        ramp_s=ramp_s,
+        rows_per_request=rows_per_request,
+        arrivals="poisson" if poisson else "constant",
+        timeout_s=timeout_s,
+    )
     target = Target(
         p99_s or config.slo.p99_ms / 1000,
         config.slo.max_error_rate if max_error_rate is None else max_error_rate,
     )
-    where = console.err if json else console.out
-    if find_capacity:
-        _capacity(load, rows, target, peak_qps, where, json=json)
-        return
-    samples, result = _measure(load, rows, target)
-    _write(load, samples, result, csv, html)
-    show_result(result, where)
-    if json:
-        console.emit_json(result.to_json())
-    _judge(result)
+    seconds = load.total_s * (MOST_TRIALS if find_capacity else 1) + KEY_MARGIN_S
+    with (
+        nullcontext(anywhere(endpoint, key))
+        if url and not host
+        else on_host(config, choose_host(config, host), endpoint, app=app, key=key, seconds=seconds)
+    ) as subject:
+        run = Run(subject, load, rows, target, peak_qps or config.slo.peak_qps, console.err if json else console.out)
+        if find_capacity:
+            _capacity(run, json=json)
+        else:
+            _once(run, csv, html, json=json)
 
 
-def _measure(load: Load, rows: Sequence[dict[str, Any]], target: Target) -> tuple[Samples, Result]:
-    from mldeploy.loadtest import run_load, summarize
+@dataclass(frozen=True)
+class Run:
+    """What was asked for: these rows, at this load, of this endpoint, held to this target."""
 
-    with live(load, target) as on_tick:
-        samples = run_load(load, rows, on_tick)
-    return samples, summarize(load, samples, target)
+    subject: Subject
+    load: Load
+    rows: Sequence[dict[str, Any]]
+    target: Target
+    peak_qps: float | None
+    where: Console
 
 
-def _write(load: Load, samples: Samples, result: Result, csv: Path | None, html: Path | None) -> None:
-    from mldeploy.loadtest import html_report, write_csv
+def _once(run: Run, csv: Path | None, html: Path | None, *, json: bool) -> None:
+    from mldeploy.loadtest import between, html_report, read_metrics, record, write_csv
 
+    subject, load = run.subject, run.load
+    before = read_metrics(subject.url, subject.metrics)
+    samples, result = _measure(run, load)
+    server = between(before, read_metrics(subject.url, subject.metrics))
     if csv:
         write_csv(samples, csv)
     if html:
-        html.write_text(html_report(load, samples, result), encoding="utf-8")
+        html.write_text(html_report(load, samples, result, server), encoding="utf-8")
+    show_result(result, server, run.where)
+    counts = subject.on_host and result.verdict != "invalid"
+    comparison = record(subject.on_host, load, samples, result) if subject.on_host and counts else None
+    if comparison:
+        show_comparison(comparison, run.where)
+    if subject.on_host and subject.on_host.monthly_price and run.peak_qps:
+        show_cost({"expected load": run.peak_qps * load.rows_per_request}, subject.on_host.monthly_price, run.where)
+    if json:
+        console.emit_json(
+            result.to_json() | {"server": server and server.to_json(), "comparison": comparison and asdict(comparison)}
+        )
+    _judge(result)
 
 
-def _capacity(
-    load: Load, rows: Sequence[dict[str, Any]], target: Target, peak_qps: float | None, where: Console, *, json: bool
-) -> None:
+def _capacity(run: Run, *, json: bool) -> None:
     from mldeploy.loadtest import find_capacity
 
     def measure(rate: float) -> Result:
-        _, result = _measure(replace(load, rate=rate), rows, target)
+        _, result = _measure(run, replace(run.load, rate=rate))
         console.note(f"{rate:.0f} a second: p99 {ms(result.p99_s)}, {result.error_rate:.2%} errors, {result.verdict}")
         return result
 
-    capacity = find_capacity(measure, load.rate)
-    show_capacity(capacity, peak_qps, where)
+    capacity = find_capacity(measure, run.load.rate)
+    show_capacity(capacity, run.peak_qps, run.where)
+    host, rows = run.subject.on_host, run.load.rows_per_request
+    if capacity.rate and host and host.monthly_price:
+        rates = {"capacity": capacity.rate * rows} | ({"expected load": run.peak_qps * rows} if run.peak_qps else {})
+        show_cost(rates, host.monthly_price, run.where)
     if json:
         console.emit_json(capacity.to_json())
     if capacity.rate is None:
         _judge(capacity.trials[0])
         raise TargetMissedError("no rate held when it was repeated", remedy="Start lower with --qps, or run it longer.")
+
+
+def _measure(run: Run, load: Load) -> tuple[Samples, Result]:
+    from mldeploy.loadtest import run_load, summarize
+
+    with live(load, run.target) as on_tick:
+        samples = run_load(load, run.rows, on_tick, run.subject.access)
+    return samples, summarize(load, samples, run.target)
 
 
 def _judge(result: Result) -> None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from mldeploy.loadtest import Load, Result, Target, Tick
+    from mldeploy.loadtest import Comparison, Load, Result, ServerView, Target, Tick
     from mldeploy.loadtest.capacity import Capacity
 
 BLOCKS = "▁▂▃▄▅▆▇█"
@@ -51,7 +51,7 @@ def sparkline(latencies_s: list[float], target_s: float) -> str:
     return "".join(block(value) for value in latencies_s)
 
 
-def show_result(result: Result, where: Console) -> None:
+def show_result(result: Result, server: ServerView | None, where: Console) -> None:
     p50, p95, p99, longest = (ms(time) for time in (result.p50_s, result.p95_s, result.p99_s, result.max_s))
     errors = ", ".join(f"{count} x {kind}" for kind, count in result.errors.items()) or "none"
     lines = {
@@ -59,10 +59,43 @@ def show_result(result: Result, where: Console) -> None:
         "rate": f"{result.achieved_rate:.1f} a second achieved, {result.asked_rate:g} asked, {result.requests} in all",
         "latency": f"p50 {p50}, p95 {p95}, p99 {p99}, max {longest}",
         "errors": f"{errors} ({result.error_rate:.2%})",
+        **({"server": _of_server(server)} if server else {}),
         "target": f"p99 {ms(result.target.p99_s)}, errors {result.target.max_error_rate:.2%}: {result.verdict}",
     }
     for name, text in lines.items():
         where.print(f"[dim]{name:9}[/] {text}", highlight=False)
+
+
+def _of_server(server: ServerView) -> str:
+    return (
+        f"p50 within {ms(server.p50_s)}, p99 within {ms(server.p99_s)}, model {server.run_s * 1e6:.0f} us a run, "
+        f"{server.rows_a_run:.1f} rows a run, {server.memory / 1e6:.0f} MB"
+    )
+
+
+def show_comparison(comparison: Comparison, where: Console) -> None:
+    change = comparison.change
+    where.print(
+        f"[dim]before   [/] p99 {ms(comparison.previous_p99_s)} of {comparison.previous}; now {change.ratio:.2f} of it "
+        f"({change.low:.2f} to {change.high:.2f} with 95 % confidence): {change.verdict}",
+        highlight=False,
+    )
+
+
+def show_cost(predictions_a_second: dict[str, float], monthly_price: float, where: Console) -> None:
+    """Dollars a million predictions at each rate, beside what ECS Fargate's published prices come to."""
+    from mldeploy.loadtest.cost import FARGATE_DOLLARS_A_MONTH, dollars_a_million, fargate_dollars_a_million
+
+    costs = [
+        f"${dollars_a_million(monthly_price, rate):.4f} at the {name} ({rate:.0f} a second)"
+        for name, rate in predictions_a_second.items()
+    ]
+    where.print(f"[dim]cost     [/] a million predictions: {', '.join(costs)}, all month", highlight=False)
+    fargate = ", ".join(
+        f"${cost:.4f} at {rate} (${FARGATE_DOLLARS_A_MONTH[rate]:.0f} a month)"
+        for rate, cost in fargate_dollars_a_million().items()
+    )
+    where.print(f"[dim]         [/] ECS Fargate: {fargate}", highlight=False)
 
 
 def show_capacity(capacity: Capacity, peak_qps: float | None, where: Console) -> None:
@@ -88,9 +121,8 @@ def ms(seconds: float) -> str:
 
 
 def _moment(load: Load, tick: Tick, spark: str) -> str:
-    total_s = load.warmup_s + load.duration_s
     return (
-        f"{tick.elapsed_s:3.0f} of {total_s:.0f} s   {load.rate:g} a second asked   {tick.answered} answered, "
+        f"{tick.elapsed_s:3.0f} of {load.total_s:.0f} s   {load.rate:g} a second asked   {tick.answered} answered, "
         f"{tick.in_flight} in flight, {tick.errors} errors\n"
         f"p50 {ms(tick.p50_s)}   p95 {ms(tick.p95_s)}   p99 {ms(tick.p99_s)}   {spark}"
     )

@@ -14,6 +14,7 @@ from mldeploy.config import load_config
 
 if TYPE_CHECKING:
     from mldeploy.plan import Done
+    from mldeploy.release.ledger import LoadtestRecord
     from mldeploy.release.outcome import Outcome
 
 Host = Annotated[
@@ -32,16 +33,22 @@ def ship(
     host: Host = None,
     watch: Watch = 30,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the steps; change nothing.")] = False,
+    require_loadtest: Annotated[
+        bool, typer.Option("--require-loadtest", help="Only what met its target on the staging host of mldeploy.toml.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Ship a bundle to a host and switch its traffic to it, without one lost request."""
     from mldeploy.host.names import choose_host
+    from mldeploy.release.loadtests import require_passed
     from mldeploy.release.ship import plan_ship
     from mldeploy.release.ship import ship as ship_bundle
 
     config = load_config()
     host = choose_host(config, host)
     chosen = read_bundle(bundle or newest_bundle(config.build_dir))
+    if require_loadtest:
+        require_passed(chosen.manifest, config)
     console.note(f"shipping {chosen.manifest.name} {chosen.manifest.version} ({chosen.path}) to {host}")
     if dry_run:
         for number, step in enumerate(plan_ship(chosen, host, config, watch_seconds=watch), start=1):
@@ -84,7 +91,7 @@ def releases(host: Host = None, app: App = None, json: Json = False) -> None:
         console.emit_json([row.to_json() for row in rows])
         return
     table = Table(title=f"{name}", title_justify="left", box=None, pad_edge=False, header_style="dim")
-    for column in ("release", "state", "version", "bundle", "parity", "shipped (UTC)"):
+    for column in ("release", "state", "version", "bundle", "parity", "load test", "shipped (UTC)"):
         table.add_column(column, no_wrap=True)
     table.add_column("by", overflow="fold")
     for row in rows:
@@ -94,10 +101,18 @@ def releases(host: Host = None, app: App = None, json: Json = False) -> None:
             row.version,
             row.bundle_id[:8],
             f"{row.max_error:.1e}",
+            _tested(row.loadtest),
             f"{row.shipped_at:%Y-%m-%d %H:%M}",
             row.by,
         )
     console.out.print(table)
+
+
+def _tested(loadtest: LoadtestRecord | None) -> str:
+    if loadtest is None:
+        return "[dim]none[/]"
+    verdict = "[green]met[/]" if loadtest.met else "[red]missed[/]"
+    return f"p99 {loadtest.p99_s * 1000:.1f} ms at {loadtest.asked_rate:g}/s, {verdict}"
 
 
 def report(done: Done) -> None:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from mldeploy.loadtest.report import Result
     from mldeploy.loadtest.samples import Load, Samples
+    from mldeploy.loadtest.server import ServerView
 
 MOMENTS = 120
 """At most so many points along the time axis."""
@@ -27,6 +28,7 @@ STYLE = """
         --p50: #63a4e8; --p99: #f0905a; --max: #6d7783; --good: #5fc08f; --bad: #f17c7c; } }
 body { font: 15px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--paper);
        max-width: 800px; margin: 2.5rem auto; padding: 0 1rem; }
+h2 { font-size: 1rem; margin: 1.8rem 0 .3rem; }
 h1 { font-size: 1.4rem; margin: 0; } h1 .met { color: var(--good); } h1 .missed, h1 .invalid { color: var(--bad); }
 p { margin: .3rem 0 1.2rem; color: var(--dim); } figure { margin: 1.8rem 0; } figcaption { font-weight: 600; }
 table { border-collapse: collapse; width: 100%; } td, th { text-align: left; padding: .3rem .6rem .3rem 0;
@@ -41,16 +43,16 @@ text.side { text-anchor: end; } .legend span { margin-right: 1.4rem; } .legend .
 """
 
 
-def html_report(load: Load, samples: Samples, result: Result) -> str:
+def html_report(load: Load, samples: Samples, result: Result, server: ServerView | None = None) -> str:
     """The whole page; nothing in it is fetched from elsewhere."""
-    measured = samples.due >= load.warmup_s
+    measured = samples.due >= load.measured_from_s
     due, latency_ms = samples.due[measured], (samples.done - samples.due)[measured] * 1000
     charts = _over_time(due, latency_ms, result) + _by_percentile(latency_ms, result) if len(due) else ""
     return (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>Load test of {escape(load.url)}</title>'
         f'<meta name="viewport" content="width=device-width"><style>{STYLE}</style>'
         f'<h1>Target <span class="{result.verdict}">{result.verdict}</span></h1><p>{escape(_sentence(result))}</p>'
-        f"{_table(_figures(load, result))}{charts}"
+        f"{_table(_figures(load, result))}{charts}{_servers_view(server)}"
         f"<p>Latency counts from when a request was due, not from when it was sent. Repeat with</p>"
         f"<p><code>{escape(repeat_command(load, result))}</code></p><p>mldeploy {__version__}</p></html>\n"
     )
@@ -58,11 +60,12 @@ def html_report(load: Load, samples: Samples, result: Result) -> str:
 
 def repeat_command(load: Load, result: Result) -> str:
     """The command line that makes the same run."""
+    ramp = f" --ramp {load.ramp_s:g}s" if load.ramp_s else ""
     poisson = " --poisson" if load.arrivals == "poisson" else ""
     return (
-        f"mldeploy loadtest --url {load.url} --qps {load.rate:g} --duration {load.duration_s:g}s"
-        f" --warmup {load.warmup_s:g}s --timeout {load.timeout_s:g}s{poisson}"
-        f" --p99 {result.target.p99_s * 1000:g}ms --max-error-rate {result.target.max_error_rate:g}"
+        f"mldeploy loadtest --url {load.url} --qps {load.rate:g} --duration {load.duration_s:g}s{ramp}"
+        f" --warmup {load.warmup_s:g}s --rows-per-request {load.rows_per_request} --timeout {load.timeout_s:g}s"
+        f"{poisson} --p99 {result.target.p99_s * 1000:g}ms --max-error-rate {result.target.max_error_rate:g}"
     )
 
 
@@ -81,11 +84,36 @@ def _figures(load: Load, result: Result) -> dict[str, str]:
     return {
         "endpoint": load.url,
         "rate": f"{result.achieved_rate:.1f} a second achieved, {result.asked_rate:g} asked ({load.arrivals} arrivals)",
-        "requests": f"{result.requests} in {load.duration_s:g} s, after {load.warmup_s:g} s of warm-up",
+        "requests": f"{result.requests} of {load.rows_per_request} rows in {load.duration_s:g} s,"
+        f" after {load.measured_from_s:g} s of ramp and warm-up",
         **{name: f"{seconds * 1000:.1f} ms" for name, seconds in times.items()},
-        "errors": ", ".join(f"{count} x {kind}" for kind, count in result.errors.items()) or "none",
+        "errors": _counts(result.errors),
         "generator": f"99 % of requests were sent within {result.lateness_p99_s * 1000:.1f} ms of being due",
     }
+
+
+def _servers_view(server: ServerView | None) -> str:
+    if server is None:
+        return "<h2>The server's own view</h2><p>The endpoint shows no /metrics of an mldeploy runtime to this run.</p>"
+    figures = {
+        "answers": _counts(server.statuses),
+        "p50": f"at most {server.p50_s * 1000:g} ms",
+        "p99": f"at most {server.p99_s * 1000:g} ms",
+        "refused or failed": _counts(server.problems),
+        "rows": f"{server.rows}, {server.rows_a_run:.1f} in a run of the model",
+        "model": f"{server.run_s * 1e6:.0f} us a run",
+        "processor": f"{server.cpu_seconds:.1f} s, ramp and warm-up included",
+        "memory": f"{server.memory / 1e6:.0f} MB",
+    }
+    return (
+        f"<h2>The server's own view</h2>{_table(figures)}"
+        "<p>The server counts from when it has a request; what the figures above have more was spent on the way"
+        " or waiting.</p>"
+    )
+
+
+def _counts(counts: dict[str, int]) -> str:
+    return ", ".join(f"{count} x {name}" for name, count in counts.items()) or "none"
 
 
 def _table(rows: dict[str, str]) -> str:

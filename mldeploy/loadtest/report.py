@@ -42,6 +42,7 @@ class Result:
     url: str
     asked_rate: float
     achieved_rate: float
+    rows_per_request: int
     requests: int
     p50_s: float
     p95_s: float
@@ -68,8 +69,8 @@ class Result:
 
 
 def summarize(load: Load, samples: Samples, target: Target) -> Result:
-    """Judge what was due after the warm-up. Every request counts, an error with the time it took."""
-    measured = samples.due >= load.warmup_s
+    """Judge what was due after ramp and warm-up. Every request counts, an error with the time it took."""
+    measured = samples.due >= load.measured_from_s
     due, sent, done = (part[measured] for part in (samples.due, samples.sent, samples.done))
     kind = samples.kind[measured]
     latency = done - due
@@ -78,6 +79,7 @@ def summarize(load: Load, samples: Samples, target: Target) -> Result:
         url=load.url,
         asked_rate=load.rate,
         achieved_rate=len(due) / _span(load, done) if len(due) else 0.0,
+        rows_per_request=load.rows_per_request,
         requests=len(due),
         p50_s=p50,
         p95_s=p95,
@@ -107,7 +109,7 @@ def write_csv(samples: Samples, path: Path) -> None:
 
 def _span(load: Load, done: NDArray[np.float64]) -> float:
     """The seconds in which the measured requests were answered: longer than asked when answers pile up."""
-    return max(load.duration_s, float(done.max()) - load.warmup_s - 1 / load.rate)
+    return max(load.duration_s, float(done.max()) - load.measured_from_s - 1 / load.rate)
 
 
 def _why_invalid(

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
+import json
 import math
+from random import Random
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -16,6 +19,7 @@ if TYPE_CHECKING:
     from mldeploy.bundle import Input
 
 MOST_ROWS = 10_000
+VARIATIONS = 1_000
 TRUTH = {"true": True, "1": True, "false": False, "0": False}
 
 
@@ -32,6 +36,39 @@ def read_rows(path: Path, inputs: Sequence[Input]) -> list[dict[str, Any]]:
         raise UsageError(f"{path} holds no rows")
     columns = {field.name: [_value(field, cell, path) for cell in frame[field.name].tolist()] for field in inputs}
     return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+
+def vary(rows: Sequence[dict[str, Any]], inputs: Sequence[Input], count: int = VARIATIONS) -> list[dict[str, Any]]:
+    """`rows`, then variations of them up to `count` rows in all, so that no cache answers for the model.
+
+    In a variation each field that has a range or categories is, half of the time, another value of these. What
+    is missing stays missing, and text that has no categories stays as it is. The same rows come every time.
+    """
+    random = Random(0)  # noqa: S311 - load, not secrets
+    varied = list(rows)
+    while len(varied) < count:
+        row = rows[len(varied) % len(rows)]
+        varied.append({field.name: _another(field, row[field.name], random) for field in inputs})
+    return varied
+
+
+def bodies_of(rows: Sequence[dict[str, Any]], rows_per_request: int) -> tuple[str, ...]:
+    """JSON bodies of so many rows each, which between them hold every row at least once."""
+    cycle = itertools.cycle(rows)
+    requests = math.ceil(len(rows) / rows_per_request)
+    return tuple(json.dumps({"instances": list(itertools.islice(cycle, rows_per_request))}) for _ in range(requests))
+
+
+def _another(field: Input, value: Any, random: Random) -> Any:
+    if value is None or random.random() < 0.5:
+        return value
+    if field.categories:
+        return random.choice(field.categories)
+    if field.minimum is None or field.maximum is None:
+        return value
+    if field.dtype == "int":
+        return random.randint(math.ceil(field.minimum), math.floor(field.maximum))
+    return random.uniform(field.minimum, field.maximum) if field.dtype == "float" else value
 
 
 def _read(path: Path) -> pd.DataFrame:

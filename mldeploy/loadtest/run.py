@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mldeploy.errors import MldeployError
-from mldeploy.loadtest.samples import Job, Load, Samples, Tick
+from mldeploy.loadtest.rows import bodies_of
+from mldeploy.loadtest.samples import OPEN, Access, Job, Load, Samples, Tick
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -19,15 +20,20 @@ END_S = 10.0
 """How long the generator may take to end once it was told to."""
 
 
-def run_load(load: Load, rows: Sequence[dict[str, Any]], on_tick: Callable[[Tick], None] | None = None) -> Samples:
-    """Send `rows`, one a request and in turn, as `load` says; `on_tick` hears of every second.
+def run_load(
+    load: Load,
+    rows: Sequence[dict[str, Any]],
+    on_tick: Callable[[Tick], None] | None = None,
+    access: Access = OPEN,
+) -> Samples:
+    """Send `rows` in turn as `load` says, let in by `access`; `on_tick` hears of every second.
 
     Raises MldeployError when the generator itself fails; a server that fails is in the samples.
     """
-    bodies = tuple(json.dumps({"instances": [row]}) for row in rows)
+    bodies = bodies_of(rows, load.rows_per_request)
     with tempfile.TemporaryDirectory(prefix="mldeploy-load-") as folder:
         path = Path(folder) / "samples.npz"
-        _generate(Job(load, bodies, str(path)), on_tick)
+        _generate(Job(load, access, bodies, str(path)), on_tick)
         return Samples.load(path)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,30 +21,58 @@ MAX_DURATION_S = 3600.0
 
 @dataclass(frozen=True)
 class Load:
-    """The load of one run: `rate` requests a second to `url` for `warmup_s + duration_s` seconds.
+    """The load of one run: `rate` requests a second of `rows_per_request` rows each to `url`.
 
-    A request without an answer after `timeout_s` is an error. With `max_in_flight` requests unanswered
-    at once the run ends: the generator can hold no more, so it could no longer keep the rate.
+    The rate rises for `ramp_s` seconds, is held for `warmup_s`, and then measured for `duration_s`. A request
+    without an answer after `timeout_s` is an error. With `max_in_flight` requests unanswered at once the run
+    ends: the generator can hold no more, so it could no longer keep the rate.
     """
 
     url: str
     rate: float
     duration_s: float
     warmup_s: float = 0.0
+    ramp_s: float = 0.0
+    rows_per_request: int = 1
     arrivals: Arrivals = "constant"
     timeout_s: float = 10.0
     max_in_flight: int = 4096
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.warmup_s + self.duration_s > MAX_DURATION_S:
+        if self.total_s > MAX_DURATION_S:
             raise UsageError(
-                f"a run may last {MAX_DURATION_S:.0f} s, warm-up included",
-                cause=f"asked for {self.warmup_s + self.duration_s:.0f} s",
+                f"a run may last {MAX_DURATION_S:.0f} s, ramp and warm-up included",
+                cause=f"asked for {self.total_s:.0f} s",
             )
 
+    @property
+    def measured_from_s(self) -> float:
+        return self.ramp_s + self.warmup_s
+
+    @property
+    def total_s(self) -> float:
+        return self.measured_from_s + self.duration_s
+
     def due_times(self) -> NDArray[np.float64]:
-        return due_times(self.rate, self.warmup_s + self.duration_s, self.arrivals, self.seed)
+        return due_times(self.rate, self.total_s, self.arrivals, self.seed, self.ramp_s)
+
+
+@dataclass(frozen=True)
+class Access:
+    """What lets requests in: an API key, and the PEM of an authority to trust beside the usual ones.
+
+    It is no part of the load, so that no report of one holds the key.
+    """
+
+    key: str | None = field(default=None, repr=False)
+    authority: str | None = None
+
+    def headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.key}"} if self.key else {}
+
+
+OPEN = Access()
 
 
 @dataclass(frozen=True)
@@ -93,6 +121,7 @@ class Job:
     """What the generator's process reads on its standard input: the load, request bodies, where samples go."""
 
     load: Load
+    access: Access
     bodies: tuple[str, ...]
     samples: str
 
@@ -102,7 +131,7 @@ class Job:
     @classmethod
     def from_json(cls, text: str) -> Job:
         raw = json.loads(text)
-        return cls(Load(**raw["load"]), tuple(raw["bodies"]), raw["samples"])
+        return cls(Load(**raw["load"]), Access(**raw["access"]), tuple(raw["bodies"]), raw["samples"])
 
 
 @dataclass(frozen=True)

@@ -82,6 +82,7 @@ class OpenLoop(FastHttpUser):
 
     def on_start(self) -> None:
         self.path = urlsplit(self.job.load.url).path
+        self.headers = HEADERS | self.job.access.headers()
 
     @task
     def send_what_is_due(self) -> None:
@@ -105,7 +106,7 @@ class OpenLoop(FastHttpUser):
         body = self.job.bodies[number % len(self.job.bodies)]
         with (
             gevent.Timeout(load.timeout_s),
-            self.client.post(self.path, data=body, headers=HEADERS, catch_response=True) as response,
+            self.client.post(self.path, data=body, headers=self.headers, catch_response=True) as response,
         ):
             done = self.elapsed()
             # Locust's own figures count from when a request was due as well.
@@ -141,9 +142,11 @@ def _kind(status: int, failure: BaseException | None) -> str:
     return next((name for kinds, name in FAILURES if isinstance(cause, kinds)), type(cause).__name__)
 
 
-def _shared_context() -> Callable[[], SSLContext]:
+def _shared_context(authority: str | None) -> Callable[[], SSLContext]:
     """One TLS context for all connections: making one reads every root certificate."""
     context = create_default_context()
+    if authority:
+        context.load_verify_locations(cadata=authority)
     return lambda: context
 
 
@@ -156,7 +159,7 @@ def run(job: Job) -> Samples:
         concurrency=load.max_in_flight,
         connection_timeout=2 * load.timeout_s,
         network_timeout=2 * load.timeout_s,  # the limit on the whole request ends it first
-        ssl_context_factory=_shared_context(),
+        ssl_context_factory=_shared_context(job.access.authority),
     )
     user = type(
         "Caller",

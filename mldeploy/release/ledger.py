@@ -1,7 +1,8 @@
 """Contract 3: the ledger, an append-only file on the host with one JSON line an event.
 
 Every laptop reads the same truth from it. An operation is `started`, then `switched` when the new
-release serves, then `finished`; or it `failed`, and things are as they were.
+release serves, then `finished`; or it `failed`, and things are as they were. A load test
+that a release has gone through is an event of its own, and changes nothing.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from mldeploy.host.executor import Executor
     from mldeploy.host.layout import AppFolder
 
-Action = Literal["ship", "rollback"]
+Action = Literal["ship", "rollback", "loadtest"]
 
 
 class ReleaseRecord(Record):
@@ -34,12 +35,40 @@ class ReleaseRecord(Record):
     max_error: float
 
 
+class LoadtestRecord(Record):
+    """What a load test of a release measured: rates a second, latencies in seconds.
+
+    `p99_replicates_s` are what the p99 of other runs like it would have been, by which it is told from noise.
+    """
+
+    asked_rate: float
+    achieved_rate: float
+    rows_per_request: int
+    arrivals: Literal["constant", "poisson"]
+    requests: int
+    errors: int
+    p50_s: float
+    p99_s: float
+    p99_replicates_s: tuple[float, ...]
+    target_p99_s: float
+    target_error_rate: float
+    met: bool
+
+    def like(self, other: LoadtestRecord) -> bool:
+        """Whether both were made with the same load, so that their latencies can be compared."""
+        return (self.asked_rate, self.rows_per_request, self.arrivals) == (
+            other.asked_rate,
+            other.rows_per_request,
+            other.arrivals,
+        )
+
+
 class Event(Record):
     """One line of the ledger. `at` is UTC; `operation` ties the events of one ship or rollback together."""
 
     schema_: Literal[1] = Field(default=1, alias="schema")
     at: datetime = Field(default_factory=lambda: datetime.now(UTC))
-    event: Literal["started", "switched", "finished", "failed"]
+    event: Literal["started", "switched", "finished", "failed", "tested"]
     operation: int
     action: Action
     release: str
@@ -48,17 +77,20 @@ class Event(Record):
     record: ReleaseRecord | None = None
     reason: str | None = None
     seconds: float | None = None
+    loadtest: LoadtestRecord | None = None
 
 
 @dataclass(frozen=True)
 class History:
     """What the ledger says. `served` is the stack of releases that served, the present one last.
 
-    A rollback takes off it what it rolled back from, so that the next one goes further back.
+    A rollback takes off it what it rolled back from, so that the next one goes further back. `loadtests` are
+    those of each release, the last one last; `events` are all others.
     """
 
     events: tuple[Event, ...] = ()
     releases: dict[str, ReleaseRecord] = field(default_factory=dict)
+    loadtests: dict[str, tuple[LoadtestRecord, ...]] = field(default_factory=dict)
     served: tuple[str, ...] = ()
     interrupted: Event | None = None
     torn: bool = False
@@ -94,7 +126,12 @@ def replay(text: str) -> History:
 
     Raises MldeployError for a line in the middle that is damaged, or of another schema.
     """
-    events, torn = _parse(text)
+    lines, torn = _parse(text)
+    events = [event for event in lines if event.loadtest is None]
+    loadtests: dict[str, tuple[LoadtestRecord, ...]] = {}
+    for event in lines:
+        if event.loadtest:
+            loadtests[event.release] = (*loadtests.get(event.release, ()), event.loadtest)
     releases: dict[str, ReleaseRecord] = {}
     served: list[str] = []
     before: list[str] = []
@@ -111,7 +148,7 @@ def replay(text: str) -> History:
         elif event.event == "failed" and event.operation == begun:
             # One whose `started` never reached the ledger has changed nothing.
             served = before
-    return History(tuple(events), releases, tuple(served), interrupted, torn)
+    return History(tuple(events), releases, loadtests, tuple(served), interrupted, torn)
 
 
 def _take_over(served: list[str], event: Event) -> None:

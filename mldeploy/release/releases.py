@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from mldeploy.host.executor import Executor
+    from mldeploy.release.ledger import LoadtestRecord
 
 
 @dataclass(frozen=True)
@@ -26,9 +27,13 @@ class Row:
     max_error: float
     shipped_at: datetime
     by: str
+    loadtest: LoadtestRecord | None
 
     def to_json(self) -> dict[str, Any]:
-        return asdict(self) | {"shipped_at": self.shipped_at.isoformat()}
+        return asdict(self) | {
+            "shipped_at": self.shipped_at.isoformat(),
+            "loadtest": self.loadtest and self.loadtest.model_dump(exclude={"p99_replicates_s"}),
+        }
 
 
 def list_releases(executor: Executor, app: str | None) -> tuple[str, list[Row], bool]:
@@ -47,6 +52,7 @@ def rows_of(history: History) -> list[Row]:
             **record.model_dump(),
             shipped_at=shipped[release].at,
             by=shipped[release].by,
+            loadtest=history.loadtests.get(release, (None,))[-1],
         )
         for release, record in reversed(history.releases.items())
     ]

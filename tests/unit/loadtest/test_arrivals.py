@@ -26,3 +26,20 @@ def test_poisson_gaps_have_the_mean_and_the_spread_of_the_exponential_distributi
 def test_the_same_seed_gives_the_same_arrivals_and_another_one_others() -> None:
     assert np.array_equal(due_times(50, 5, "poisson", seed=7), due_times(50, 5, "poisson", seed=7))
     assert not np.array_equal(due_times(50, 5, "poisson", seed=7)[:5], due_times(50, 5, "poisson", seed=8)[:5])
+
+
+def test_over_the_ramp_the_rate_rises_evenly_and_is_then_held() -> None:
+    due = due_times(100, 20.0, "constant", ramp_s=10.0)
+    # Half as many as at the full rate are due while it rises: 100 * 10 / 2, then 100 * 10.
+    assert len(due) == 1500
+    assert np.count_nonzero(due < 10) == 500
+    assert np.count_nonzero(due < 5) == pytest.approx(125, abs=1)
+    assert np.allclose(np.diff(due[due >= 10]), 1 / 100)
+    assert due[-1] < 20.0
+
+
+def test_poisson_arrivals_rise_over_the_ramp_as_well() -> None:
+    due = due_times(1000, 20.0, "poisson", seed=3, ramp_s=10.0)
+    assert np.count_nonzero(due < 5) == pytest.approx(1250, rel=0.1)
+    assert np.count_nonzero(due >= 10) == pytest.approx(10_000, rel=0.05)
+    assert (np.diff(due) > 0).all()

@@ -18,6 +18,7 @@ def result(rate: float, p99_s: float, invalid: str = "") -> Result:
         url="http://127.0.0.1/predict",
         asked_rate=rate,
         achieved_rate=rate,
+        rows_per_request=1,
         requests=1000,
         p50_s=p99_s / 3,
         p95_s=p99_s / 2,

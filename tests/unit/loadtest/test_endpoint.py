@@ -6,7 +6,8 @@ import pytest
 
 from mldeploy.config import Config, HostConfig
 from mldeploy.errors import UsageError
-from mldeploy.loadtest import Load, check_may_load, find_endpoint
+from mldeploy.loadtest import Load
+from mldeploy.loadtest.endpoint import check_may_load, find_endpoint
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -1,13 +1,14 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import pytest
 
 from mldeploy.bundle import Input
 from mldeploy.errors import UsageError
-from mldeploy.loadtest.rows import read_rows
+from mldeploy.loadtest.rows import bodies_of, read_rows, vary
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -60,3 +61,33 @@ def test_a_file_that_does_not_fit_the_model_is_refused_with_what_is_wrong(tmp_pa
 def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="cannot be read"):
         read_rows(tmp_path / "none.csv", INPUTS)
+
+
+RANGED = (
+    Input(name="age", dtype="int", nullable=True, minimum=18, maximum=90),
+    Input(name="income", dtype="float", nullable=False, minimum=0.0, maximum=2.0),
+    Input(name="plan", dtype="string", nullable=False, categories=("free", "pro")),
+    Input(name="note", dtype="string", nullable=False),
+)
+GOLDEN: list[dict[str, Any]] = [
+    {"age": 42, "income": 1.5, "plan": "pro", "note": "a"},
+    {"age": None, "income": -7.0, "plan": "free", "note": "b"},
+]
+
+
+def test_variations_stay_within_ranges_and_categories_and_begin_with_the_rows_themselves() -> None:
+    varied = vary(GOLDEN, RANGED, 500)
+    assert varied[:2] == GOLDEN
+    assert len(varied) == 500
+    assert {row["plan"] for row in varied} == {"free", "pro"}
+    assert all(row["age"] is None or (isinstance(row["age"], int) and 18 <= row["age"] <= 90) for row in varied)
+    assert all(row["income"] == -7.0 or 0 <= row["income"] <= 2 for row in varied)
+    assert all((row["age"] is None) == (row["note"] == "b") for row in varied)
+    assert len({json.dumps(row) for row in varied}) > 250
+    assert vary(GOLDEN, RANGED, 500) == varied
+
+
+def test_requests_of_several_rows_hold_every_row() -> None:
+    bodies = [json.loads(body)["instances"] for body in bodies_of([{"n": n} for n in range(5)], 2)]
+    assert bodies == [[{"n": 0}, {"n": 1}], [{"n": 2}, {"n": 3}], [{"n": 4}, {"n": 0}]]
+    assert len(json.loads(bodies_of(GOLDEN, 100)[0])["instances"]) == 100

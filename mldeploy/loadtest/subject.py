@@ -1,0 +1,99 @@
+"""What is tested: an endpoint, what lets us in, and, on a host of ours, the release that answers there."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mldeploy.host.ssh import connect
+from mldeploy.loadtest.compare import Change, compare, p99_replicates
+from mldeploy.loadtest.samples import Access
+from mldeploy.release.ledger import LoadtestRecord
+from mldeploy.release.loadtests import previous_like, record_loadtest, serving_release, short_lived_key
+from mldeploy.release.rollback import choose_app
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mldeploy.config import Config
+    from mldeploy.host.executor import Executor
+    from mldeploy.loadtest.report import Result
+    from mldeploy.loadtest.samples import Load, Samples
+    from mldeploy.release.loadtests import UnderTest
+
+
+@dataclass(frozen=True)
+class OnHost:
+    """Where the release that is tested runs."""
+
+    name: str
+    executor: Executor
+    tested: UnderTest
+    monthly_price: float | None
+
+
+@dataclass(frozen=True)
+class Subject:
+    """The URL of `/predict`, what lets us in there and at /metrics, and where it runs, if that is known."""
+
+    url: str
+    access: Access
+    metrics: Access
+    on_host: OnHost | None
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How the p99 changed from that of the release tested before with the same load."""
+
+    previous: str
+    previous_p99_s: float
+    change: Change
+
+
+def anywhere(endpoint: str, key: str | None) -> Subject:
+    """An endpoint of which nothing more is known: the key is the person's own, and nothing is recorded."""
+    return Subject(endpoint, Access(key), Access(key), None)
+
+
+@contextmanager
+def on_host(
+    config: Config, name: str, endpoint: str, *, app: str | None, key: str | None, seconds: float
+) -> Iterator[Subject]:
+    """What answers at `endpoint` on the host `name`, with keys of its own that are good for `seconds`.
+
+    Raises UsageError where it is not clear which app is meant, UnreachableError where the host does not answer.
+    """
+    with connect(name, config) as ssh:
+        tested = serving_release(ssh, choose_app(ssh, app or config.app.name))
+        access = Access(key or short_lived_key(ssh, tested, seconds))
+        metrics = Access(short_lived_key(ssh, tested, seconds, scope="metrics"))
+        price = config.hosts[name].monthly_price if name in config.hosts else None
+        yield Subject(endpoint, access, metrics, OnHost(name, ssh, tested, price))
+
+
+def record(where: OnHost, load: Load, samples: Samples, result: Result) -> Comparison | None:
+    """Write a run that counts to the ledger of the release tested, and compare it with the one before.
+
+    Raises MldeployError when another release took over during the run.
+    """
+    measured = LoadtestRecord(
+        asked_rate=load.rate,
+        achieved_rate=round(result.achieved_rate, 3),
+        rows_per_request=load.rows_per_request,
+        arrivals=load.arrivals,
+        requests=result.requests,
+        errors=sum(result.errors.values()),
+        p50_s=round(result.p50_s, 6),
+        p99_s=round(result.p99_s, 6),
+        p99_replicates_s=tuple(round(float(value), 6) for value in p99_replicates(load, samples)),
+        target_p99_s=result.target.p99_s,
+        target_error_rate=result.target.max_error_rate,
+        met=result.verdict == "met",
+    )
+    before = previous_like(record_loadtest(where.executor, where.tested, measured), where.tested, measured)
+    if before is None:
+        return None
+    name, earlier = before
+    return Comparison(name, earlier.p99_s, compare(measured.p99_replicates_s, earlier.p99_replicates_s))

@@ -11,7 +11,7 @@ import typer
 
 from mldeploy import __version__, console
 from mldeploy.cli.inspect import inspect
-from mldeploy.cli.loadtest import loadtest
+from mldeploy.cli.loadtest import loadtest, loadtest_worker
 from mldeploy.cli.look import logs, status
 from mldeploy.cli.package import package
 from mldeploy.cli.release import releases, rollback, ship
@@ -27,7 +27,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for command in (package, ship, rollback, releases, status, logs, loadtest, serve, score, inspect):
+for command in (package, ship, rollback, releases, status, logs, loadtest, loadtest_worker, serve, score, inspect):
     app.command()(command)
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from mldeploy.loadtest import Load, Result, Samples, Subject, Target
+    from mldeploy.loadtest import Load, Result, Samples, Subject, Target, Workers
 
 MOST_TRIALS = 40
 KEY_MARGIN_S = 120.0
@@ -42,6 +42,21 @@ def duration(text: str) -> float:
 def ramp(text: str) -> float:
     """Like a duration, or 0 for none."""
     return 0.0 if text.strip() == "0" else duration(text)
+
+
+def host_and_port(text: str | None) -> str | None:
+    if text is not None and not re.fullmatch(r"[^:\s]+:\d{1,5}", text):
+        raise typer.BadParameter(f"{text!r} is not ADDRESS:PORT, such as 10.0.0.5:5557")
+    return text
+
+
+def loadtest_worker(
+    address: Annotated[str, typer.Argument(callback=host_and_port, metavar="ADDRESS:PORT")],
+) -> None:
+    """Send a share of a load test that was started elsewhere with --listen."""
+    from mldeploy.loadtest import join_load
+
+    join_load(address)
 
 
 def loadtest(
@@ -81,6 +96,13 @@ def loadtest(
         Path | None,
         typer.Option(help="Rows to send, from a .csv or .parquet file [golden rows and variations of them]."),
     ] = None,
+    workers: Annotated[int, typer.Option(min=1, max=64, help="Processes that send; one fills a processor.")] = 1,
+    listen: Annotated[
+        str | None,
+        typer.Option(
+            callback=host_and_port, metavar="ADDRESS:PORT", help="Let the workers join from other machines, here."
+        ),
+    ] = None,
     csv: Annotated[Path | None, typer.Option(help="Write every request's times to this file.")] = None,
     html: Annotated[Path | None, typer.Option(help="Write a report that stands alone to this file.")] = None,
     find_capacity: Annotated[
@@ -97,7 +119,17 @@ def loadtest(
     with the one before. Exit code 4 when the target is missed, 1 when the run does not count.
     """
     from mldeploy.host.names import choose_host
-    from mldeploy.loadtest import Load, Target, anywhere, check_may_load, find_endpoint, on_host, read_rows, vary
+    from mldeploy.loadtest import (
+        Load,
+        Target,
+        Workers,
+        anywhere,
+        check_may_load,
+        find_endpoint,
+        on_host,
+        read_rows,
+        vary,
+    )
 
     if find_capacity and (csv or html):
         raise UsageError("--csv and --html are of one run; --find-capacity makes several")
@@ -127,7 +159,15 @@ def loadtest(
         if url and not host
         else on_host(config, choose_host(config, host), endpoint, app=app, key=key, seconds=seconds)
     ) as subject:
-        run = Run(subject, load, rows, target, peak_qps or config.slo.peak_qps, console.err if json else console.out)
+        run = Run(
+            subject,
+            load,
+            rows,
+            target,
+            Workers(workers, listen),
+            peak_qps or config.slo.peak_qps,
+            console.err if json else console.out,
+        )
         if find_capacity:
             _capacity(run, json=json)
         else:
@@ -142,6 +182,7 @@ class Run:
     load: Load
     rows: Sequence[dict[str, Any]]
     target: Target
+    workers: Workers
     peak_qps: float | None
     where: Console
 
@@ -195,8 +236,10 @@ def _capacity(run: Run, *, json: bool) -> None:
 def _measure(run: Run, load: Load) -> tuple[Samples, Result]:
     from mldeploy.loadtest import run_load, summarize
 
+    if run.workers.address:
+        console.note(f"on {run.workers.count} other machines: mldeploy loadtest-worker {run.workers.address}")
     with live(load, run.target) as on_tick:
-        samples = run_load(load, run.rows, on_tick, run.subject.access)
+        samples = run_load(load, run.rows, on_tick, run.subject.access, run.workers)
     return samples, summarize(load, samples, run.target)
 
 

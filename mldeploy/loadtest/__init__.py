@@ -6,8 +6,8 @@ from mldeploy.loadtest.endpoint import check_may_load, find_endpoint
 from mldeploy.loadtest.html import html_report
 from mldeploy.loadtest.report import Result, Target, summarize, write_csv
 from mldeploy.loadtest.rows import read_rows, vary
-from mldeploy.loadtest.run import run_load
-from mldeploy.loadtest.samples import Access, Load, Samples, Tick
+from mldeploy.loadtest.run import join_load, run_load
+from mldeploy.loadtest.samples import Access, Load, Samples, Tick, Workers
 from mldeploy.loadtest.server import ServerView, between, read_metrics
 from mldeploy.loadtest.subject import Comparison, Subject, anywhere, on_host, record
 
@@ -23,6 +23,7 @@ __all__ = [
     "Subject",
     "Target",
     "Tick",
+    "Workers",
     "anywhere",
     "between",
     "check_may_load",
@@ -30,6 +31,7 @@ __all__ = [
     "find_capacity",
     "find_endpoint",
     "html_report",
+    "join_load",
     "on_host",
     "p99_replicates",
     "read_metrics",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -11,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from mldeploy.errors import MldeployError
 from mldeploy.loadtest.rows import bodies_of
-from mldeploy.loadtest.samples import OPEN, Access, Job, Load, Samples, Tick
+from mldeploy.loadtest.samples import ALONE, OPEN, Access, Job, Load, Samples, Tick, Workers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -25,15 +27,17 @@ def run_load(
     rows: Sequence[dict[str, Any]],
     on_tick: Callable[[Tick], None] | None = None,
     access: Access = OPEN,
+    workers: Workers = ALONE,
 ) -> Samples:
     """Send `rows` in turn as `load` says, let in by `access`; `on_tick` hears of every second.
 
-    Raises MldeployError when the generator itself fails; a server that fails is in the samples.
+    With several `workers` each sends its share of them. Raises MldeployError when the generator itself fails; a
+    server that fails is in the samples.
     """
     bodies = bodies_of(rows, load.rows_per_request)
     with tempfile.TemporaryDirectory(prefix="mldeploy-load-") as folder:
         path = Path(folder) / "samples.npz"
-        _generate(Job(load, access, bodies, str(path)), on_tick)
+        _generate(Job(load, access, bodies, str(path), workers), on_tick)
         return Samples.load(path)
 
 
@@ -53,7 +57,7 @@ def _generate(job: Job, on_tick: Callable[[Tick], None] | None) -> None:
             _feed(generator, job, on_tick)
             code = generator.wait(END_S)
         except BaseException:
-            generator.kill()
+            os.killpg(generator.pid, signal.SIGKILL)  # with the workers that it started
             raise
         if code:
             said.seek(0)
@@ -71,3 +75,12 @@ def _feed(generator: subprocess.Popen[str], job: Job, on_tick: Callable[[Tick], 
     for line in generator.stdout:
         if on_tick and line.startswith("{"):
             on_tick(Tick(**json.loads(line)))
+
+
+def join_load(address: str) -> None:
+    """Be a worker of the run that listens at `address`, HOST:PORT, until it is over."""
+    code = subprocess.run([sys.executable, "-m", "mldeploy.loadtest.worker", "--join", address], check=False).returncode
+    if code:
+        raise MldeployError(
+            "the worker ended early", cause=f"exit code {code}", remedy=f"Check that {address} listens."
+        )

@@ -12,7 +12,9 @@ from mldeploy.errors import UsageError
 from mldeploy.loadtest.arrivals import Arrivals, due_times
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
+    from typing import BinaryIO
 
     from numpy.typing import NDArray
 
@@ -76,6 +78,21 @@ OPEN = Access()
 
 
 @dataclass(frozen=True)
+class Workers:
+    """Who sends: `count` processes of this machine; or, listening at `address`, so many from anywhere.
+
+    They may take `join_s` seconds to come.
+    """
+
+    count: int = 1
+    address: str | None = None
+    join_s: float = 600.0
+
+
+ALONE = Workers()
+
+
+@dataclass(frozen=True)
 class Samples:
     """Every request of a run, in the order they were due.
 
@@ -91,21 +108,37 @@ class Samples:
     kinds: tuple[str, ...]
     complete: bool
 
-    def save(self, path: Path) -> None:
-        with path.open("wb") as file:
-            np.savez(
-                file,
-                due=self.due,
-                sent=self.sent,
-                done=self.done,
-                kind=self.kind,
-                kinds=np.array(self.kinds),
-                complete=np.array(self.complete),
-            )
+    def save(self, file: Path | BinaryIO) -> None:
+        np.savez(
+            file,
+            due=self.due,
+            sent=self.sent,
+            done=self.done,
+            kind=self.kind,
+            kinds=np.array(self.kinds),
+            complete=np.array(self.complete),
+        )
 
     @classmethod
-    def load(cls, path: Path) -> Samples:
-        with np.load(path, allow_pickle=False) as saved:
+    def merge(cls, parts: Sequence[Samples]) -> Samples:
+        """The samples of several workers as those of one run; each counts from its own start."""
+        names = {name: None for part in parts for name in part.kinds}
+        numbers = {name: number for number, name in enumerate(names)}
+        kind = np.concatenate([np.array([numbers[name] for name in part.kinds])[part.kind] for part in parts])
+        due = np.concatenate([part.due for part in parts])
+        order = np.argsort(due, kind="stable")
+        return cls(
+            due[order],
+            np.concatenate([part.sent for part in parts])[order],
+            np.concatenate([part.done for part in parts])[order],
+            kind[order].astype(np.int16),
+            tuple(names),
+            all(part.complete for part in parts),
+        )
+
+    @classmethod
+    def load(cls, file: Path | BinaryIO) -> Samples:
+        with np.load(file, allow_pickle=False) as saved:
             return cls(
                 saved["due"],
                 saved["sent"],
@@ -118,12 +151,18 @@ class Samples:
 
 @dataclass(frozen=True)
 class Job:
-    """What the generator's process reads on its standard input: the load, request bodies, where samples go."""
+    """What the generator's process reads on its standard input: the load, request bodies, where samples go.
+
+    Every one of `shares` workers sends each `shares`-th request, from its own number `share` on.
+    """
 
     load: Load
     access: Access
     bodies: tuple[str, ...]
     samples: str
+    workers: Workers = ALONE
+    share: int = 0
+    shares: int = 1
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))
@@ -131,7 +170,19 @@ class Job:
     @classmethod
     def from_json(cls, text: str) -> Job:
         raw = json.loads(text)
-        return cls(Load(**raw["load"]), Access(**raw["access"]), tuple(raw["bodies"]), raw["samples"])
+        parts = {"load": Load(**raw["load"]), "access": Access(**raw["access"]), "workers": Workers(**raw["workers"])}
+        return cls(**raw | parts | {"bodies": tuple(raw["bodies"])})
+
+
+@dataclass(frozen=True)
+class Pulse:
+    """How far one worker is: counts so far, and the latencies in seconds of what was answered since its last pulse."""
+
+    sent: int
+    answered: int
+    errors: int
+    in_flight: int
+    latencies_s: list[float]
 
 
 @dataclass(frozen=True)
@@ -146,3 +197,19 @@ class Tick:
     p50_s: float
     p95_s: float
     p99_s: float
+
+    @classmethod
+    def of(cls, elapsed_s: float, pulses: Sequence[Pulse]) -> Tick:
+        """What all workers together did."""
+        latencies = [latency for pulse in pulses for latency in pulse.latencies_s]
+        p50, p95, p99 = np.percentile(latencies, [50, 95, 99]).tolist() if latencies else [np.nan] * 3
+        return cls(
+            elapsed_s,
+            sum(pulse.sent for pulse in pulses),
+            sum(pulse.answered for pulse in pulses),
+            sum(pulse.errors for pulse in pulses),
+            sum(pulse.in_flight for pulse in pulses),
+            p50,
+            p95,
+            p99,
+        )

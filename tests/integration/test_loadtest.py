@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import http.client
 import json
+import socket
 import sys
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
 
-from mldeploy.loadtest import Load, Target, Tick, run_load, summarize
+from mldeploy.errors import MldeployError
+from mldeploy.loadtest import Load, Target, Tick, Workers, run_load, summarize
 from mldeploy.loadtest.report import percentile
 from tests.integration.bundles import linear_bundle
-from tests.integration.command import mldeploy
+from tests.integration.command import mldeploy, start
 from tests.integration.stalling_server import Stall, serving
 
 if TYPE_CHECKING:
@@ -153,3 +156,37 @@ def test_an_endpoint_that_fails_at_the_first_rate_has_no_capacity(tmp_path: Path
         asked = ("--find-capacity", "--qps", "20", "--duration", "500ms", "--warmup", "100ms")
         ended = mldeploy(tmp_path, "loadtest", *asked, "--bundle", str(bundle), "--url", url)
     assert ended.exit_code == 4
+
+
+def test_several_workers_send_between_them_what_one_would() -> None:
+    load = Load("", rate=200, duration_s=2.0, arrivals="poisson")
+    ticks: list[Tick] = []
+    with serving() as url:
+        run = run_load(replace(load, url=f"{url}/predict"), ROWS, ticks.append, workers=Workers(3))
+    assert np.array_equal(run.due, load.due_times())
+    assert not run.kind.any()
+    assert run.complete
+    assert ticks[-1].answered <= len(run.due)
+
+
+def test_workers_on_other_machines_join_where_the_run_listens(tmp_path: Path) -> None:
+    bundle = linear_bundle(tmp_path).path
+    with serving() as url, socket.create_server(("127.0.0.1", 0)) as probe:
+        address = f"127.0.0.1:{probe.getsockname()[1]}"
+        probe.close()
+        joining = [start(tmp_path, "loadtest-worker", address) for _ in range(2)]
+        ended = mldeploy(
+            tmp_path,
+            *("loadtest", "--qps", "100", "--duration", "1s", "--warmup", "100ms", "--p99", "5s", "--json"),
+            *("--url", url, "--bundle", str(bundle), "--workers", "2", "--listen", address),
+        )
+    assert ended.exit_code == 0, ended.stderr
+    assert ended.outcome["requests"] == 100
+    assert [worker.wait(30) for worker in joining] == [0, 0]
+
+
+def test_workers_that_never_come_end_the_run_with_one_message() -> None:
+    load = Load("http://127.0.0.1:9/predict", rate=10, duration_s=1)
+    with pytest.raises(MldeployError, match="the load generator ended early") as failure:
+        run_load(load, ROWS, workers=Workers(2, "127.0.0.1:0", join_s=0.5))
+    assert "did not join" in str(failure.value.cause)

@@ -16,6 +16,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.page import machine, write_section
 from mldeploy.loadtest import Load, Target, run_load, summarize
 from tests.integration.stalling_server import Stall, serving
 
@@ -44,6 +45,14 @@ class Caller(FastHttpUser):
 """
 
 
+HEAD = "| server | generator | requests a second | p50 ms | p99 ms |\n| --- | --- | ---: | ---: | ---: |"
+EXPLAINED = """\
+The same server, at the rate that wrk's four callers come to. `mldeploy loadtest` counts from when a request was due.
+wrk and locust as it comes wait for an answer before they send again: locust leaves out what it did not send meanwhile,
+so that its p99 hides the stall; wrk adds what is missing to its figures afterwards, at the interval at which it would
+have sent. Where nothing stalls the three agree, but for what a Python client itself takes."""
+
+
 @dataclass(frozen=True)
 class Figures:
     """Requests a second, and latencies in milliseconds."""
@@ -60,10 +69,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=int, default=30, help="how long each run lasts (whole stalls of 10 s)")
     seconds = parser.parse_args().seconds
-    print("| server | generator | requests a second | p50 ms | p99 ms |\n| --- | --- | ---: | ---: | ---: |")
+    lines = [HEAD]
     for server, stall, service_s in (("answers in 1 ms", None, SERVICE_S), ("stalls 1 s of every 10 s", STALL, 0.0)):
         for generator, figures in measure(stall, service_s, seconds):
-            print(f"| {server} | {generator} | {figures.cells()} |", flush=True)
+            lines.append(f"| {server} | {generator} | {figures.cells()} |")
+    table = "\n".join(lines)
+    print(table)
+    write_section("loadtest", f"{EXPLAINED}\n\n{table}\n\n{machine('locust')}")
 
 
 def measure(stall: Stall | None, service_s: float, seconds: int) -> list[tuple[str, Figures]]:

@@ -84,12 +84,16 @@ def _figures(load: Load, result: Result) -> dict[str, str]:
     return {
         "endpoint": load.url,
         "rate": f"{result.achieved_rate:.1f} a second achieved, {result.asked_rate:g} asked ({load.arrivals} arrivals)",
-        "requests": f"{result.requests} of {load.rows_per_request} rows in {load.duration_s:g} s,"
+        "requests": f"{result.requests} of {_rows(load)} in {load.duration_s:g} s,"
         f" after {load.measured_from_s:g} s of ramp and warm-up",
         **{name: f"{seconds * 1000:.1f} ms" for name, seconds in times.items()},
         "errors": _counts(result.errors),
         "generator": f"99 % of requests were sent within {result.lateness_p99_s * 1000:.1f} ms of being due",
     }
+
+
+def _rows(load: Load) -> str:
+    return "one row" if load.rows_per_request == 1 else f"{load.rows_per_request} rows"
 
 
 def _servers_view(server: ServerView | None) -> str:

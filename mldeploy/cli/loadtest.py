@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
 MOST_TRIALS = 40
 KEY_MARGIN_S = 120.0
-"""How long a key that the host gives outlives what the runs last, and how many runs a search may make."""
+KEY_LIMIT_S = 86_400.0
+"""How many runs a search may make, how long a key that the host gives outlives them, and how long it may live."""
 
 UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
@@ -153,7 +154,7 @@ def loadtest(
         p99_s or config.slo.p99_ms / 1000,
         config.slo.max_error_rate if max_error_rate is None else max_error_rate,
     )
-    seconds = load.total_s * (MOST_TRIALS if find_capacity else 1) + KEY_MARGIN_S
+    seconds = min(load.total_s * (MOST_TRIALS if find_capacity else 1) + KEY_MARGIN_S, KEY_LIMIT_S)
     with (
         nullcontext(anywhere(endpoint, key))
         if url and not host

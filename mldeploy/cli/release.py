@@ -91,16 +91,17 @@ def releases(host: Host = None, app: App = None, json: Json = False) -> None:
         console.emit_json([row.to_json() for row in rows])
         return
     table = Table(title=f"{name}", title_justify="left", box=None, pad_edge=False, header_style="dim")
-    for column in ("release", "state", "version", "bundle", "parity", "load test", "shipped (UTC)"):
+    for column in ("release", "version", "bundle", "parity"):
         table.add_column(column, no_wrap=True)
-    table.add_column("by", overflow="fold")
+    for column in ("state", "load test, p99", "shipped (UTC)", "by"):
+        table.add_column(column, overflow="fold")
     for row in rows:
         table.add_row(
             row.release,
-            f"[green]{row.state}[/]" if row.state == "serving" else row.state,
             row.version,
             row.bundle_id[:8],
             f"{row.max_error:.1e}",
+            f"[green]{row.state}[/]" if row.state == "serving" else row.state,
             _tested(row.loadtest),
             f"{row.shipped_at:%Y-%m-%d %H:%M}",
             row.by,
@@ -112,7 +113,7 @@ def _tested(loadtest: LoadtestRecord | None) -> str:
     if loadtest is None:
         return "[dim]none[/]"
     verdict = "[green]met[/]" if loadtest.met else "[red]missed[/]"
-    return f"p99 {loadtest.p99_s * 1000:.1f} ms at {loadtest.asked_rate:g}/s, {verdict}"
+    return f"{loadtest.p99_s * 1000:.1f} ms at {loadtest.asked_rate:g}/s, {verdict}"
 
 
 def report(done: Done) -> None:

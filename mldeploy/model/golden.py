@@ -22,7 +22,7 @@ def choose_golden(rows: Rows, answers: Answers, tolerance: float) -> Golden:
     """About 32 rows of every kind: each class, each missing field, unseen categories, thresholds, extremes."""
     groups: dict[str, list[int]] = {}
     for row in range(len(rows)):
-        if row in answers.refused or not _finite_answer(answers, row):
+        if not answers.can_be_compared(row) or not _finite_answer(answers, row):
             continue
         origin = rows.origins[row]
         group = f"{origin}={answers.labels[row]}" if origin in ("sample", "drawn") and answers.labels else origin

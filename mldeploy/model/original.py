@@ -32,7 +32,7 @@ class Answers:
 
     With several outputs a label and a value are lists, one entry an output, and the probabilities those of all
     outputs side by side. `refused` maps the number of a row that the original would not answer to its reason;
-    when it answered none, `task` is None.
+    when it answered none, `task` is None. `undecided` are rows whose answer hangs on the order of the training rows.
     """
 
     task: Task | None
@@ -42,6 +42,11 @@ class Answers:
     values: list[Any] | None
     scores: list[float] | None
     refused: dict[int, str]
+    undecided: frozenset[int] = frozenset()
+
+    def can_be_compared(self, row: int) -> bool:
+        """Whether the original gave an answer that follows from what it learned."""
+        return row not in self.refused and row not in self.undecided
 
 
 @dataclass(frozen=True)
@@ -84,6 +89,7 @@ class Original:
             values=_numbers(given.get("values")),
             scores=_numbers(given.get("scores")),
             refused={int(row): reason for row, reason in answer["refused"].items()},
+            undecided=frozenset(answer["undecided"]),
         )
 
     def time(self, types: list[FieldType], rows: Rows, repeats: int) -> float:

@@ -27,7 +27,7 @@ from mldeploy.model.signature import ask_what_is_refused, infer_fields
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from mldeploy.model.original import Described
+    from mldeploy.model.original import Answers, Described
 
 
 def package_model(
@@ -72,6 +72,7 @@ def package_model(
         rows = proof_rows(fields, given)
         answers = original.answer(types, rows)
         assert answers.task is not None  # noqa: S101 - it has answered a row, or there would be no signature
+        notes += _undecided(answers)
         proven, attempts = climb(original, fields, rows, answers, tolerance)
         tell(f"converted by {attempts[-1].rung}", attempts[-1].outcome)
         profile = measure(original, types, proven.converter, rows)
@@ -98,6 +99,15 @@ def package_model(
     bundle = write_bundle(contents, into, report)
     tell(f"wrote {bundle.path}", bundle.manifest.bundle_id[:12])
     return bundle
+
+
+def _undecided(answers: Answers) -> list[str]:
+    if not answers.undecided:
+        return []
+    return [
+        f"not compared: {len(answers.undecided)} rows to which training rows are equally near, "
+        "so that the original's own answer hangs on the order of these"
+    ]
 
 
 def _source(model: Path, described: Described) -> Source:

@@ -99,11 +99,11 @@ class Converter:
 
 
 def compare(rows: Rows, answers: Answers, converted: Converted, tolerance: float) -> Comparison:
-    """Compare every row that the original answered: labels must be equal, numbers within `tolerance`.
+    """Compare every row that the original answered for a reason: labels must be equal, numbers within `tolerance`.
 
     The error of a number is the smaller of the absolute and the relative one; a row's is that of its worst.
     """
-    kept = [row for row in range(len(rows)) if row not in answers.refused]
+    kept = [row for row in range(len(rows)) if answers.can_be_compared(row)]
     expected, got = _numbers(answers, converted, kept)
     errors = _row_errors(expected, got)
     flips = np.array([not _same(answers.labels, converted.labels, row) for row in kept], dtype=bool)

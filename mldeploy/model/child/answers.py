@@ -13,6 +13,7 @@ import numpy as np
 
 from .kinds import INDICATOR, Kind, find_kind, plain
 from .opening import Unusable
+from .ties import ORDERS, differing_rows, find_searches, reordered
 
 
 def answer_rows(
@@ -21,9 +22,22 @@ def answer_rows(
     """Answer every row that the original accepts; and the kind of these answers, where there are any.
 
     Gives `outputs`: those of `labels`, `probabilities`, `values` and `scores` that its kind has, one entry a
-    row and null for the rows it refuses; and `refused`: {row number: why}. With several outputs a row's labels
-    and values are lists, one entry an output, and its probabilities those of all outputs side by side.
+    row and null for the rows it refuses; `refused`: {row number: why}; and `undecided`: the numbers of rows whose
+    answer hangs on the order of the training rows. With several outputs a row's labels and values are lists, one
+    entry an output, and its probabilities those of all outputs side by side.
     """
+    kind, outputs, refused = _answer_all(model, family, fields, columns)
+    searches = find_searches(model)
+    undecided: set[int] = set()
+    for attempt in range(ORDERS if searches else 0):
+        with reordered(searches, attempt):
+            undecided |= differing_rows(outputs, _answer_all(model, family, fields, columns)[1])
+    return kind, {"outputs": outputs, "refused": refused, "undecided": sorted(undecided)}
+
+
+def _answer_all(
+    model: Any, family: str, fields: list[dict[str, Any]], columns: dict[str, list[Any]]
+) -> tuple[Kind | None, dict[str, list[Any]], dict[int, str]]:
     rows = len(next(iter(columns.values())))
     kind = None
     outputs: dict[str, list[Any]] = {}
@@ -35,7 +49,7 @@ def answer_rows(
         kind, answered = answer
         for name, values in answered.items():
             outputs.setdefault(name, [None] * rows)[start:stop] = values
-    return kind, {"outputs": outputs, "refused": refused}
+    return kind, outputs, refused
 
 
 def median_seconds(model: Any, family: str, rows: Any, repeats: int) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from sklearn import (
@@ -35,6 +36,7 @@ def cases() -> dict[str, Case]:
         "digits/forest": Case(lambda: ensemble.RandomForestClassifier(n_estimators=10, random_state=0), digits),
         "digits/one-vs-one": Case(lambda: multiclass.OneVsOneClassifier(linear_model.LogisticRegression()), digits),
         "digits/multinomial": Case(naive_bayes.MultinomialNB, digits),
+        "digits/knn": Case(lambda: neighbors.KNeighborsClassifier(4), digits),
         "digits/svc": Case(svm.SVC, digits),
         "digits/svc-probability": Case(lambda: svm.SVC(probability=True, random_state=0), digits),
     }
@@ -83,6 +85,7 @@ def classifiers() -> dict[str, Callable[[], Any]]:
         "multinomial-bayes": lambda: with_step(preprocessing.MinMaxScaler(clip=True), naive_bayes.MultinomialNB()),
         "complement-bayes": lambda: with_step(preprocessing.MinMaxScaler(clip=True), naive_bayes.ComplementNB()),
         "bernoulli-bayes": lambda: standard(naive_bayes.BernoulliNB()),
+        "knn-5": lambda: standard(neighbors.KNeighborsClassifier()),
         "lda": discriminant_analysis.LinearDiscriminantAnalysis,
         "lda-lsqr": lambda: discriminant_analysis.LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto"),
         "qda": lambda: standard(discriminant_analysis.QuadraticDiscriminantAnalysis(reg_param=0.1)),
@@ -108,6 +111,10 @@ def classifiers() -> dict[str, Callable[[], Any]]:
     }
 
 
+def standard_neighbors(metric: str) -> Any:
+    return standard(neighbors.KNeighborsClassifier(7, metric=metric))
+
+
 def voting(how: str) -> Any:
     members = [
         ("logistic", linear_model.LogisticRegression()),
@@ -130,6 +137,16 @@ def binary_classifiers() -> dict[str, Callable[[], Any]]:
     return {
         "knn": lambda: standard(neighbors.KNeighborsClassifier(7)),
         "knn-distance": lambda: standard(neighbors.KNeighborsClassifier(weights="distance")),
+        **{
+            f"knn-{metric}": partial(standard_neighbors, metric)
+            for metric in ("manhattan", "chebyshev", "cosine", "canberra", "braycurtis")
+        },
+        "knn-minkowski": lambda: standard(neighbors.KNeighborsClassifier(9, p=3, weights="distance")),
+        "radius": lambda: standard(
+            neighbors.RadiusNeighborsClassifier(4.0, weights="distance", outlier_label="malignant")
+        ),
+        "centroid": lambda: standard(neighbors.NearestCentroid()),
+        "centroid-priors": lambda: standard(neighbors.NearestCentroid(priors="empirical", shrink_threshold=0.2)),
         "logistic-liblinear": lambda: standard(linear_model.LogisticRegression(solver="liblinear")),
         "fixed-threshold": lambda: standard(model_selection.FixedThresholdClassifier(inner(), threshold=0.3)),
         "fixed-threshold-first": lambda: standard(

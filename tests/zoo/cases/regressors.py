@@ -5,7 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from sklearn import compose, dummy, ensemble, linear_model, model_selection, neural_network, preprocessing, svm, tree
+from sklearn import (
+    compose,
+    dummy,
+    ensemble,
+    linear_model,
+    model_selection,
+    neighbors,
+    neural_network,
+    preprocessing,
+    svm,
+    tree,
+)
 
 from tests.zoo.cases.case import Case, standard
 from tests.zoo.cases.data import diabetes
@@ -37,6 +48,16 @@ def regressors() -> dict[str, Callable[[], Any]]:
         "gamma": lambda: standard(linear_model.GammaRegressor()),
         "tweedie": lambda: standard(linear_model.TweedieRegressor(power=1.5)),
         "tweedie-normal": lambda: standard(linear_model.TweedieRegressor(power=0)),
+        "knn": lambda: standard(neighbors.KNeighborsRegressor(5, weights="distance")),
+        "knn-seuclidean": lambda: neighbors.KNeighborsRegressor(
+            5, metric="seuclidean", metric_params={"V": np.arange(1.0, 11.0)}
+        ),
+        "knn-mahalanobis": lambda: standard(
+            neighbors.KNeighborsRegressor(
+                metric="mahalanobis", algorithm="brute", metric_params={"VI": np.eye(10) + 0.1}
+            )
+        ),
+        "radius": lambda: standard(neighbors.RadiusNeighborsRegressor(2.5)),
         "linear-svr": lambda: standard(svm.LinearSVR(C=10)),
         "svr": lambda: standard(svm.SVR(C=100)),
         "nu-svr": lambda: standard(svm.NuSVR(kernel="linear")),

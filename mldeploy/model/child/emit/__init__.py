@@ -7,6 +7,7 @@ one family and registers its functions when imported.
 from . import (  # noqa: F401  registers the families
     bayes,
     calibrate,
+    clusters,
     compose,
     decompose,
     dummy,
@@ -22,6 +23,7 @@ from . import (  # noqa: F401  registers the families
     multioutput,
     neighbors,
     neural,
+    outliers,
     scale,
     select,
     svm,

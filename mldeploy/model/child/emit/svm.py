@@ -8,6 +8,7 @@ import numpy as np
 from onnx import TensorProto
 
 from . import scores
+from .distances import squared_distances
 from .multiclass import pairwise_votes
 from .registry import Prediction, predictor, require
 
@@ -60,14 +61,6 @@ def _kernel(graph: Graph, model: Any, x: str) -> str:
     if model.kernel == "poly":
         return graph.add("Pow", shifted, float(model.degree))
     return graph.add("Tanh", shifted)
-
-
-def squared_distances(graph: Graph, x: str, points: np.ndarray) -> str:
-    """Of each row to each point, never below zero: double [rows, points]."""
-    own = graph.add("ReduceSumSquare", x, np.array([1]), keepdims=1)
-    cross = graph.add("MatMul", x, -2.0 * points.T)
-    total = graph.add("Add", graph.add("Add", cross, own), (points**2).sum(axis=1))
-    return graph.add("Max", total, 0.0)
 
 
 def _pair_weights(model: Any) -> np.ndarray:

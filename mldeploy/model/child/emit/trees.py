@@ -55,11 +55,12 @@ def gradient_boosting_regressor(graph: Graph, model: Any, x: str) -> Prediction:
     return Prediction(value=scores.flat(graph, _boosted(graph, model, x)))
 
 
-def fitted_tree(estimator: Any) -> Tree:
-    """The arrays of a fitted scikit-learn tree."""
+def fitted_tree(estimator: Any, features: np.ndarray | None = None) -> Tree:
+    """The arrays of a fitted scikit-learn tree; `features` are the columns it was trained on, where not all."""
     fitted = estimator.tree_
     missing = getattr(fitted, "missing_go_to_left", np.zeros(fitted.node_count))
-    return Tree(fitted.children_left, fitted.children_right, fitted.feature, fitted.threshold, missing)
+    chosen = fitted.feature if features is None else np.asarray(features)[np.maximum(fitted.feature, 0)]
+    return Tree(fitted.children_left, fitted.children_right, chosen, fitted.threshold, missing)
 
 
 def _average_classes(graph: Graph, model: Any, estimators: Sequence[Any], x: str) -> Prediction:

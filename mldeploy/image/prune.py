@@ -64,6 +64,7 @@ DROPPED_OF_PACKAGES = (
     Rule(r"\.lock", "what installers note for themselves"),
     Rule(r".*/(tests|testing/tests)/.*", "tests"),
     Rule(r".*\.(pyi|pyx|pxd|pxi|c|h|cpp|hpp|a|lib|f|f90|build|in)", "sources and types: nothing is compiled here"),
+    Rule(r"numpy/_core/_(simd|\w+_tests)\..*", "modules that only numpy's tests import"),
     Rule(r"numpy/(f2py|_pyinstaller|doc)/.*", "tools for building packages"),
     Rule(r"numpy/(_core/)?(include|lib)/(numpy|npy-pkg-config|pkgconfig)/.*", "headers: nothing is compiled here"),
     Rule(r"onnxruntime/capi/libonnxruntime\.so.*", "for programs in C; the Python module holds its own copy"),

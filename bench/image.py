@@ -2,7 +2,7 @@
 
 The peers are what they install for the same model: their packages, resolved by uv for the same platform, on the same
 base image, and the model file as joblib wrote it. That is the least that an image of theirs holds; their own build
-command add to it. Bytes moved are those of compressed layers that the other side lacks.
+commands add to it. Bytes moved are those of compressed layers that the other side lacks.
 """
 
 from __future__ import annotations
@@ -45,11 +45,12 @@ PEERS = {
 }
 
 EXPLAINED = """\
-The same model, a gradient boosting pipeline over numbers and strings. The peers are the least that an image of theirs holds:
-their packages for the same platform, resolved by uv, on the same base image, and the file that joblib wrote. Their own build
-commands, which run pip in a container, add to times and sizes; what those take for another model is not measured, and what a
-second ship of theirs moves is the best case, that one file. Packages were downloaded before, for all. Built means for mldeploy that
-the golden rows were answered in the finished image. Two cores that had other work: the times compare with one another alone.
+The same model, a gradient boosting pipeline over numbers and strings. The peers are the least that an image of theirs
+holds: their packages for the same platform, resolved by uv, on the same base image, and the file that joblib wrote.
+Their own build commands, which run pip in a container, add to times and sizes; what those take for another model is
+not measured, and what a second ship of theirs moves is the best case, that one file. Packages were downloaded before,
+for all. Built means for mldeploy that the golden rows were answered in the finished image. Two cores that had other
+work: the times compare with one another alone.
 """
 
 

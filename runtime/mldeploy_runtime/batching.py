@@ -11,23 +11,26 @@ import asyncio
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from mldeploy_runtime.problems import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, MutableSequence, Sequence
 
     from mldeploy_runtime.contract import Row
     from mldeploy_runtime.predictions import Raw
 
     Waiting = tuple[list[Row], asyncio.Future[list[Raw]]]
+    Outcome = list[Raw | Exception]
 
 # How much of the past the estimate of a row's cost keeps from one run to the next, and how many times the estimate
 # a run may count for: a run during which the machine did something else says nothing of its cost.
 MEMORY = 0.9
 MOST_SURPRISE = 2.0
 RETRY_SOON = ((b"retry-after", b"1"),)
+# So many runs look for the rows that the graph fails on; what they leave together fails together.
+MOST_RUNS_TO_FIND_FAILURES = 1000
 
 
 @dataclass(frozen=True)
@@ -43,14 +46,48 @@ class Limits:
     deadline_seconds: float = 10.0
 
 
-class Batcher:
-    """Collects the rows of requests and runs them together. All of it happens on one event loop."""
+class _Run(NamedTuple):
+    """What came of a batch: its rows' outcomes in order, whether a failure is among them, and the seconds it took."""
 
-    def __init__(self, run: Callable[[Sequence[Row]], list[Raw]], limits: Limits) -> None:
-        self.runs = 0
-        self.run_seconds = 0.0
+    outcome: Outcome
+    failed: bool
+    seconds: float
+
+
+class RowsFailedError(Exception):
+    """The graph failed on rows of a request: `outcome` holds for each row its answer or what was raised."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        super().__init__()
+        self.outcome = outcome
+
+    @property
+    def first(self) -> Exception:
+        """What was raised for the first row that failed."""
+        return next(answer for answer in self.outcome if isinstance(answer, Exception))
+
+
+def _observe_nothing(_seconds: float) -> None:
+    pass
+
+
+class Batcher:
+    """Collects the rows of requests and runs them together. All of it happens on one event loop.
+
+    `observe` is told the seconds of each run, and `queued` holds the number of requests that wait for the next one.
+    """
+
+    def __init__(
+        self,
+        run: Callable[[Sequence[Row]], list[Raw]],
+        limits: Limits,
+        observe: Callable[[float], None] = _observe_nothing,
+        queued: MutableSequence[float] | None = None,
+    ) -> None:
         self._run = run
         self._limits = limits
+        self._observe = observe
+        self._queued = [0.0] if queued is None else queued
         self._waiting: list[Waiting] = []
         self._waiting_rows = 0
         self._scheduled = False
@@ -64,11 +101,6 @@ class Batcher:
         """What a row has cost of late; 0 before the first run."""
         return self._recent_seconds / self._recent_rows if self._recent_rows else 0.0
 
-    @property
-    def waiting(self) -> int:
-        """Requests that wait for the next run."""
-        return len(self._waiting)
-
     def admit(self) -> None:
         """Raises Problem `overloaded` when more work waits than can be done in time."""
         limits = self._limits
@@ -76,12 +108,13 @@ class Batcher:
             raise Problem("overloaded", "More work waits than can be done in time.", headers=RETRY_SOON)
 
     def submit(self, rows: list[Row]) -> asyncio.Future[list[Raw]]:
-        """One answer a row, in order; the future raises what the graph raised on these rows, or Problem `deadline`."""
+        """One answer a row, in order; the future raises RowsFailedError, or Problem `deadline`."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[list[Raw]] = loop.create_future()
         self._waiting.append((rows, future))
         self._waiting_rows += len(rows)
         if self._in_thread:
+            self._queued[0] = len(self._waiting)
             loop.call_later(self._limits.deadline_seconds, _expire, future)
         elif not self._scheduled:
             self._scheduled = True
@@ -94,7 +127,7 @@ class Batcher:
             batch = self._take()
             rows = [row for request, _ in batch for row in request]
             if len(rows) * self.row_seconds <= self._limits.inline_seconds:
-                self._settle(batch, *self._attempt(rows))
+                self._settle(batch, self._attempt(rows))
             else:
                 self._run_in_thread(batch, rows)
 
@@ -111,14 +144,32 @@ class Batcher:
         batch, self._waiting = self._waiting, []
         return batch
 
-    def _attempt(self, rows: list[Row]) -> tuple[list[Raw] | Exception, float]:
-        """The answers, or what the graph raised; and the seconds it took."""
+    def _attempt(self, rows: list[Row]) -> _Run:
+        """One run and, where the graph fails, as many more as it takes to find the rows that it fails on."""
         started = time.perf_counter()
         try:
-            outcome: list[Raw] | Exception = self._run(rows)
+            outcome: Outcome = self._run(rows)  # type: ignore[assignment]  # a list that nobody else has
+            failed = False
         except Exception as failure:  # whatever it is, it belongs to the requests and not to the loop
-            outcome = failure
-        return outcome, time.perf_counter() - started
+            outcome = self._halves(rows, failure, iter(range(MOST_RUNS_TO_FIND_FAILURES)))
+            failed = True
+        return _Run(outcome, failed, time.perf_counter() - started)
+
+    def _halves(self, rows: list[Row], failure: Exception, runs_left: Iterator[int]) -> Outcome:
+        """The outcome of rows that failed together."""
+        if len(rows) == 1:
+            return [failure]
+        outcome: Outcome = []
+        middle = len(rows) // 2
+        for half in (rows[:middle], rows[middle:]):
+            if next(runs_left, None) is None:
+                outcome += [failure] * len(half)
+                continue
+            try:
+                outcome += self._run(half)
+            except Exception as narrower:
+                outcome += self._halves(half, narrower, runs_left)
+        return outcome
 
     def _run_in_thread(self, batch: list[Waiting], rows: list[Row]) -> None:
         loop = asyncio.get_running_loop()
@@ -126,36 +177,34 @@ class Batcher:
             loop.call_later(self._limits.deadline_seconds, _expire, future)
         self._in_thread = True
 
-        def done(attempt: asyncio.Future[tuple[list[Raw] | Exception, float]]) -> None:
+        def done(attempt: asyncio.Future[_Run]) -> None:
             self._in_thread = False
-            self._settle(batch, *attempt.result())
+            self._settle(batch, attempt.result())
             self._waiting = [(rows, future) for rows, future in self._waiting if not future.done()]
             self._waiting_rows = sum(len(rows) for rows, _ in self._waiting)
             self._flush()
+            self._queued[0] = len(self._waiting)
 
         loop.run_in_executor(self._thread, self._attempt, rows).add_done_callback(done)
 
-    def _settle(self, batch: list[Waiting], outcome: list[Raw] | Exception, seconds: float) -> None:
-        count = sum(len(rows) for rows, _ in batch)
-        self.runs += 1
-        self.run_seconds += seconds
+    def _settle(self, batch: list[Waiting], run: _Run) -> None:
+        seconds = run.seconds
+        self._observe(seconds)
+        count = len(run.outcome)
         if self._recent_rows:
             seconds = min(seconds, MOST_SURPRISE * count * self.row_seconds)
         self._recent_seconds = MEMORY * self._recent_seconds + seconds
         self._recent_rows = MEMORY * self._recent_rows + count
-        if isinstance(outcome, Exception) and len(batch) > 1:
-            # One request's rows must not fail the others that happened to share its run.
-            for request in batch:
-                self._settle([request], *self._attempt(request[0]))
-            return
         start = 0
         for rows, future in batch:
-            if not future.done():  # its deadline has passed, or its client has gone
-                if isinstance(outcome, Exception):
-                    future.set_exception(outcome)
-                else:
-                    future.set_result(outcome[start : start + len(rows)])
+            outcome = run.outcome[start : start + len(rows)]
             start += len(rows)
+            if future.done():  # its deadline has passed, or its client has gone
+                continue
+            if run.failed and any(isinstance(answer, Exception) for answer in outcome):
+                future.set_exception(RowsFailedError(outcome))
+            else:
+                future.set_result(outcome)  # type: ignore[arg-type]  # answers alone
 
 
 def _expire(future: asyncio.Future[list[Raw]]) -> None:

@@ -9,6 +9,8 @@ import msgspec
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from mldeploy_runtime.settings import Settings
+
 SCHEMA = 1
 
 Scalar = bool | int | float | str
@@ -44,8 +46,8 @@ class BundleError(Exception):
 class Input(msgspec.Struct, frozen=True):
     """One field of a request. `minimum`, `maximum` and `categories` are what training saw.
 
-    `unknown` says what a category outside `categories` means: `ignore` answers as the trained encoder does,
-    `reject` refuses the row.
+    `unknown` says what a category outside `categories` means: `ignore` answers as the trained encoder does, `warn` does
+    too and says so in the answer, `reject` refuses the row.
     """
 
     name: str
@@ -54,7 +56,7 @@ class Input(msgspec.Struct, frozen=True):
     minimum: float | None = None
     maximum: float | None = None
     categories: tuple[Scalar, ...] | None = None
-    unknown: Literal["ignore", "reject"] | None = None
+    unknown: Literal["ignore", "warn", "reject"] | None = None
 
 
 class Outputs(msgspec.Struct, frozen=True):
@@ -144,6 +146,29 @@ def read_manifest(bundle: Path) -> Manifest:
     manifest = _read(bundle / "manifest.json", Manifest)
     _check(manifest)
     return manifest
+
+
+def with_settings(manifest: Manifest, settings: Settings) -> Manifest:
+    """The manifest with the threshold and the business labels that it is served with.
+
+    Raises BundleError when the model cannot have them.
+    """
+    threshold = manifest.threshold if settings.threshold is None else settings.threshold
+    if settings.threshold is not None and not manifest.takes_threshold:
+        raise BundleError("a threshold is set, which only a model with two classes and probabilities takes")
+    outputs = manifest.outputs
+    if settings.labels is not None:
+        outputs = msgspec.structs.replace(outputs, labels=_labels(settings.labels, outputs))
+    return msgspec.structs.replace(manifest, threshold=threshold, outputs=outputs)
+
+
+def _labels(given: tuple[str, ...] | dict[str, str], outputs: Outputs) -> tuple[str, ...]:
+    classes = [str(label) for label in outputs.classes or ()]
+    if isinstance(given, dict) and given.keys() == set(classes):
+        return tuple(given[label] for label in classes)
+    if isinstance(given, tuple) and len(given) == len(classes):
+        return given
+    raise BundleError(f"business labels are set that do not fit the classes {classes}")
 
 
 def read_golden(bundle: Path) -> Golden:

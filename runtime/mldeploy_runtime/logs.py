@@ -1,7 +1,8 @@
 """The log: JSON lines on standard output. Writing one never blocks a request.
 
 Lines of the same turn of the event loop are written together. When what reads the log is slower than the server,
-lines wait up to a limit; beyond it they are dropped and counted.
+lines wait up to a limit; beyond it they are dropped and counted. Workers share the output: a pipe takes so many bytes
+as one piece, and no line is longer.
 """
 
 from __future__ import annotations
@@ -9,15 +10,21 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import select
 import stat
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import MutableSequence
 
 STANDARD_OUTPUT = 1
 MOST_WAITING_BYTES = 1024 * 1024
 TRY_AGAIN_SECONDS = 0.05
+# A line's error is cut to this, so that the line with all else on it is one piece.
+MOST_ERROR_CHARACTERS = 2500
 
 
 class RequestLine(msgspec.Struct, gc=False):
@@ -36,10 +43,10 @@ class RequestLine(msgspec.Struct, gc=False):
 
 
 class Log:
-    """One line a call of `write`; `dropped` counts the lines that were lost."""
+    """One line a call of `write`; `lost` counts the lines that were dropped."""
 
     def __init__(self, descriptor: int = STANDARD_OUTPUT) -> None:
-        self.dropped = 0
+        self.lost: MutableSequence[float] = [0.0]
         self._descriptor = descriptor
         self._encode = msgspec.json.Encoder().encode
         self._waiting = bytearray()
@@ -50,6 +57,8 @@ class Log:
 
     def write(self, event: str, level: str = "info", **fields: Any) -> None:
         """Called on the event loop; the line is written at the end of its turn."""
+        if "error" in fields:
+            fields["error"] = fields["error"][-MOST_ERROR_CHARACTERS:]
         self._add({"time": datetime.now(UTC), "level": level, "event": event, **fields})
 
     def request(self, request_id: str, method: str, path: str, status: int, rows: int, ms: float, key: str) -> None:
@@ -58,7 +67,7 @@ class Log:
 
     def _add(self, line: dict[str, Any] | RequestLine) -> None:
         if len(self._waiting) > MOST_WAITING_BYTES:
-            self.dropped += 1
+            self.lost[0] += 1
             return
         self._waiting += self._encode(line)
         self._waiting += b"\n"
@@ -69,15 +78,19 @@ class Log:
     def flush(self) -> None:
         """Write what waits, as far as the reader takes it; the rest is tried again."""
         self._scheduled = False
+        waiting, start = self._waiting, 0
         try:
-            written = os.write(self._descriptor, self._waiting)
+            while start < len(waiting):
+                # Whole lines in a piece that is not mixed with those of other workers.
+                end = waiting.rfind(b"\n", start, start + select.PIPE_BUF) + 1
+                start += os.write(self._descriptor, waiting[start : end or start + select.PIPE_BUF])
         except BlockingIOError:
-            written = 0
+            pass
         except OSError:  # nobody reads any more
-            self.dropped += self._waiting.count(b"\n")
-            written = len(self._waiting)
-        del self._waiting[:written]
-        if self._waiting:
+            self.lost[0] += waiting.count(b"\n", start)
+            start = len(waiting)
+        del waiting[:start]
+        if waiting:
             self._scheduled = True
             asyncio.get_running_loop().call_later(TRY_AGAIN_SECONDS, self.flush)
 

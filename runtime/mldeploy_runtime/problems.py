@@ -42,6 +42,9 @@ KINDS = {
     "wrong-method": Kind(405, "The method is not allowed here", "The Allow header names what is."),
     "not-ready": Kind(503, "The model is not ready", "Try again after the seconds in Retry-After."),
     "overloaded": Kind(503, "The server is overloaded", "Try again after the seconds in Retry-After."),
+    "circuit-open": Kind(
+        503, "The model is left alone after repeated failures", "Try again after the seconds in Retry-After."
+    ),
     "deadline": Kind(503, "The answer was not ready in time", "Try again with fewer rows."),
     "model-failed": Kind(
         500,

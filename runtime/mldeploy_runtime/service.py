@@ -3,74 +3,97 @@
 from __future__ import annotations
 
 import asyncio
+import math
+import os
 import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
-from mldeploy_runtime.batching import RETRY_SOON, Batcher
-from mldeploy_runtime.bundle import read_golden, read_manifest
+from mldeploy_runtime.batching import RETRY_SOON, Batcher, RowsFailedError
+from mldeploy_runtime.bundle import read_golden, read_manifest, with_settings
+from mldeploy_runtime.container import LISTENS, PROCESS, READY, SETTLED, Container
 from mldeploy_runtime.contract import build_contract
+from mldeploy_runtime.fallback import fallback_of
 from mldeploy_runtime.golden import GoldenReport, compare
-from mldeploy_runtime.keys import Signer
-from mldeploy_runtime.metrics import Metrics
+from mldeploy_runtime.metrics import Metrics, Traffic
 from mldeploy_runtime.predictions import Prediction, prediction_of, unpack_of
-from mldeploy_runtime.problems import Problem
-from mldeploy_runtime.shared import Memory, RateLimiter
+from mldeploy_runtime.problems import KINDS, Problem
+from mldeploy_runtime.shared import Memory
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from mldeploy_runtime.bundle import Manifest
     from mldeploy_runtime.contract import Row
     from mldeploy_runtime.logs import Log
     from mldeploy_runtime.predictions import Raw
     from mldeploy_runtime.settings import Settings
+    from mldeploy_runtime.workers import Place
+
+
+class RowError(msgspec.Struct):
+    """Why a row has no answer, named as problems are; the log has the details under the request id."""
+
+    type: str
+    title: str
+    request_id: str
+
+
+class FailedPrediction(msgspec.Struct, gc=False):
+    """What stands in place of a row's prediction when the model failed on it."""
+
+    error: RowError
 
 
 class Predicted(msgspec.Struct, gc=False):
-    """The answer of /predict."""
+    """The answer of /predict; `fallback` is there when the model was not asked."""
 
     model: str
     version: str
     request_id: str
-    predictions: list[Prediction]
+    predictions: Sequence[Prediction | FailedPrediction]
+    fallback: bool | UnsetType = UNSET
 
 
 class Service:
-    """The state of the process: what it serves, whether it is ready, and how much it has in hand.
+    """One worker: it serves what the container serves, is ready or not, and shares what it counts with the others.
 
-    `reason` says why it is not ready, and `settled` is set once that is decided. `in_flight` and `requests` count
-    predictions asked for, from the arrival of the head until the answer is written.
+    `reason` says why it is not ready. `metrics` are its own, `all_metrics` those of all workers.
     """
 
-    def __init__(self, settings: Settings, log: Log) -> None:
-        """Raises BundleError when the bundle cannot be read."""
+    def __init__(self, settings: Settings, log: Log, place: Place | None = None) -> None:
+        """The worker at `place`, or the only one. Raises BundleError when the bundle cannot be served."""
         self.settings = settings
+        self.manifest = with_settings(read_manifest(settings.bundle), settings)
+        self.memory = Memory(place.memory_fd if place else None)
+        self.container = Container(settings, self.manifest, self.memory, place.workers if place else 1)
+        self.index = place.index if place else 0
+        self.state = self.container.workers[self.index]
+        self.numbers = self.state.numbers
+        self.numbers[PROCESS] = os.getpid()
+        self.numbers[LISTENS] = place is None or place.listens_at_once
         self.log = log
-        self.manifest: Manifest = read_manifest(settings.bundle)
+        log.lost = self.state.log_lost
         self.golden = read_golden(settings.bundle)
         self.contract = build_contract(self.manifest, settings.max_rows)
         self.ready = False
         self.reason = "the model is being loaded"
-        self.settled = asyncio.Event()
         self.loaded_at: str | None = None
         self.load_seconds: float | None = None
-        self.in_flight = 0
-        self.requests = 0
-        self.metrics = Metrics(self.manifest)
+        self.all_metrics = [Metrics(self.memory, self.manifest, self.golden) for _ in self.container.workers]
+        self.metrics = self.all_metrics[self.index]
+        self.all_traffic: list[Traffic] = []
         self.batcher = Batcher(_not_loaded, settings.limits)
-        memory = Memory(None)
-        self.signer = Signer(memory)
-        self.limiter = RateLimiter(memory)
         self._predict = prediction_of(self.manifest)
+        self._fallback = fallback_of(self.manifest, self.golden, settings.fallback)
 
-    @property
-    def in_rotation(self) -> bool:
-        """The host's file is the only truth, so it is looked at each time."""
-        rotation = self.settings.rotation
-        return rotation is None or (bool(self.settings.release) and (rotation / self.settings.release).exists())
+    def count_traffic(self, routes: Iterable[str]) -> Traffic:
+        """Where this worker counts what comes to these routes; `all_traffic` is that of all workers."""
+        self.all_traffic = [Traffic(self.memory, routes) for _ in self.container.workers]
+        return self.all_traffic[self.index]
 
     async def load(self) -> None:
         """Load the model and become ready, or keep the reason why not."""
@@ -80,11 +103,12 @@ class Service:
 
             def run(rows: Sequence[Row]) -> list[Raw]:
                 columns = list(zip(*rows, strict=True))
+                raws = model(columns)
                 if self.ready:  # the golden rows of the start are no traffic
                     self.metrics.columns(columns)
-                return model(columns)
+                return raws
 
-            self.batcher = Batcher(run, self.settings.limits)
+            self.batcher = Batcher(run, self.settings.limits, self.metrics.inference.observe, self.state.queued)
             report = await self.check_golden()
             self.loaded_at = datetime.now(UTC).isoformat(timespec="milliseconds")
             self.load_seconds = round(time.perf_counter() - started, 3)
@@ -93,8 +117,12 @@ class Service:
         except Exception as failure:
             self.reason = str(failure) or type(failure).__name__
         finally:
-            self.settled.set()
-            self.log.write("ready" if self.ready else "not ready", "info" if self.ready else "error", **self.status())
+            self.state.reason.write(self.reason[:200])
+            self.numbers[READY] = self.ready
+            self.numbers[SETTLED] = True
+            event, level = ("ready", "info") if self.ready else ("not ready", "error")
+            about = {name: getattr(self.manifest, name) for name in ("name", "version", "bundle_id")}
+            self.log.write(event, level, **about, release=self.settings.release, reason=self.reason, worker=self.index)
 
     def admit(self) -> None:
         """Raises Problem when no prediction can be taken on: `not-ready` or `overloaded`."""
@@ -102,41 +130,59 @@ class Service:
             raise Problem("not-ready", self.reason, headers=RETRY_SOON)
         self.batcher.admit()
 
-    async def predict(self, body: bytes, request_id: str) -> Predicted:
-        """Answer the body of a /predict request. Raises Problem."""
+    async def predict(self, body: bytes, request_id: str, *, rows_may_fail: bool = True) -> Predicted:
+        """Answer the body of a /predict request. Raises Problem; where `rows_may_fail` only if no row is answered."""
         asked = self.contract.decode(body)
+        threshold = self.settings.threshold if asked.threshold is None else asked.threshold
+        circuit = self.container.circuit
+        if circuit.blocks():
+            return self._fall_back(len(asked.rows), threshold, request_id)
         try:
             raws = await self.batcher.submit(asked.rows)
-            predictions = [self._predict(raw, asked.threshold) for raw in raws]
+            answered = predictions = [self._predict(raw, threshold) for raw in raws]
         except Problem:
             raise
         except Exception as failure:
-            raise Problem("model-failed", "The model could not answer these rows.") from failure
+            failed = failure if isinstance(failure, RowsFailedError) else RowsFailedError([failure] * len(asked.rows))
+            predictions = self._around_failures(failed, threshold, request_id)
+            answered = [prediction for prediction in predictions if not isinstance(prediction, FailedPrediction)]
+            if not answered or not rows_may_fail:
+                if not answered:
+                    circuit.failed()
+                raise Problem("model-failed", "The model could not answer these rows.") from failed.first
+        circuit.succeeded()
+        self.metrics.predictions(answered)
         return Predicted(self.manifest.name, self.manifest.version, request_id, predictions)
 
-    def status(self) -> dict[str, Any]:
-        """What the host asks for through the control socket."""
-        return {
-            "name": self.manifest.name,
-            "version": self.manifest.version,
-            "release": self.settings.release,
-            "bundle_id": self.manifest.bundle_id,
-            "ready": self.ready,
-            "reason": self.reason,
-            "in_rotation": self.in_rotation,
-            "in_flight": self.in_flight,
-            "requests": self.requests,
-        }
+    def _around_failures(self, failed: RowsFailedError, threshold: float | None, request_id: str) -> list[Any]:
+        """A prediction for each row, or what stands in its place."""
+        error = RowError("/docs#model-failed", KINDS["model-failed"].title, request_id)
+        predictions = [
+            FailedPrediction(error) if isinstance(raw, Exception) else self._predict(raw, threshold)
+            for raw in failed.outcome
+        ]
+        self.metrics.failed_rows[0] += sum(isinstance(raw, Exception) for raw in failed.outcome)
+        self.log.write("rows failed", "error", request_id=request_id, rows=len(predictions), error=str(failed.first))
+        return predictions
+
+    def _fall_back(self, rows: int, threshold: float | None, request_id: str) -> Predicted:
+        """The answer while the circuit is open."""
+        if self._fallback is None:
+            wait = b"%d" % math.ceil(self.container.circuit.wait)
+            raise Problem("circuit-open", "The model has failed repeatedly.", headers=((b"retry-after", wait),))
+        self.metrics.fallback_rows[0] += rows
+        predictions = [self._predict(self._fallback, threshold)] * rows
+        return Predicted(self.manifest.name, self.manifest.version, request_id, predictions, fallback=True)
 
     async def check_golden(self) -> GoldenReport:
-        """Answer the golden rows as if they had been asked for in requests, and compare."""
-        rows = self.golden.instances
-        predictions: list[dict[str, Any]] = []
-        for start in range(0, len(rows), self.settings.max_rows):
-            body = msgspec.json.encode({"instances": rows[start : start + self.settings.max_rows]})
-            answer = msgspec.json.encode(await self.predict(body, "golden"))
-            predictions += msgspec.json.decode(answer)["predictions"]
-        return compare(self.golden, predictions)
+        """Answer the golden rows through the contract and the model, and compare."""
+        instances = self.golden.instances
+        predictions: list[Prediction] = []
+        for start in range(0, len(instances), self.settings.max_rows):
+            body = msgspec.json.encode({"instances": instances[start : start + self.settings.max_rows]})
+            raws = await self.batcher.submit(self.contract.decode(body).rows)
+            predictions += [self._predict(raw, None) for raw in raws]
+        return compare(self.golden, msgspec.json.decode(msgspec.json.encode(predictions)))
 
 
 def _not_loaded(_: Sequence[Row]) -> list[Raw]:

@@ -7,7 +7,9 @@ import math
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+import msgspec
 
 from mldeploy_runtime.batching import Limits
 
@@ -36,7 +38,12 @@ class Settings:
 
     `control` is the path of the control socket; None means no socket. `receive_seconds` is how long a client may
     take to send the head of a request, and then its body, `send_seconds` to take the answer. Rates are requests a
-    second, None for no limit. `proxy` is the address whose X-Forwarded-For is believed.
+    second, None for no limit. `proxy` is the address whose X-Forwarded-For is believed. `workers` is None for as many
+    as the cores and the memory allow.
+
+    `threshold` and `labels` (business names, in the order of the classes or by class) stand in place of the manifest's.
+    `fallback` is what answers while the circuit is open, which it is for `circuit_seconds` after `circuit_failures`
+    requests in a row that the model could not answer.
     """
 
     bundle: Path
@@ -56,6 +63,12 @@ class Settings:
     proxy: str = ""
     cors_origins: frozenset[str] = frozenset()
     log_requests: bool = True
+    workers: int | None = None
+    threshold: float | None = None
+    labels: tuple[str, ...] | dict[str, str] | None = None
+    fallback: str = "none"
+    circuit_failures: int = 5
+    circuit_seconds: float = 5.0
     limits: Limits = field(default_factory=Limits)
 
 
@@ -87,6 +100,12 @@ def read_settings(arguments: list[str] | None = None) -> Settings:
     option("proxy", str, Settings.proxy)
     option("cors-origins", _names, "")
     option("log-requests", _yes_or_no, "yes")
+    option("workers", _workers, "auto")
+    option("threshold", _probability_or_none, None)
+    option("labels", _labels_or_none, None)
+    option("fallback", str, Settings.fallback)
+    option("circuit-failures", int, Settings.circuit_failures)
+    option("circuit-seconds", float, Settings.circuit_seconds)
     option("inline-seconds", float, Limits.inline_seconds)
     option("queue", int, Limits.queue_requests)
     option("queue-seconds", float, Limits.queue_seconds)
@@ -116,6 +135,33 @@ def _rate_or_none(text: str) -> float | None:
     if not 0 < rate < math.inf:
         raise argparse.ArgumentTypeError(f"{text!r} is no number of requests a second")
     return rate
+
+
+def _workers(text: str) -> int | None:
+    if text == "auto":
+        return None
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is neither a number of workers nor auto")
+    return int(text)
+
+
+def _probability_or_none(text: str) -> float | None:
+    if not text:
+        return None
+    try:
+        probability: float = msgspec.convert(text, Annotated[float, msgspec.Meta(ge=0, le=1)], strict=False)
+    except msgspec.ValidationError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from 0 to 1") from None
+    return probability
+
+
+def _labels_or_none(text: str) -> tuple[str, ...] | dict[str, str] | None:
+    if not text:
+        return None
+    try:
+        return msgspec.json.decode(text, type=tuple[str, ...] | dict[str, str])
+    except msgspec.DecodeError:
+        raise argparse.ArgumentTypeError(f"{text!r} is neither a JSON list of names nor an object of them") from None
 
 
 def _names(text: str) -> frozenset[str]:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from mldeploy_runtime.container import IN_FLIGHT, REQUESTS
 from mldeploy_runtime.http.bodies import ClientGoneError
 from mldeploy_runtime.http.handling import build_handler, request_of
 from mldeploy_runtime.http.messages import head_of
 from mldeploy_runtime.http.routes import build_routes
+from mldeploy_runtime.metrics import OTHER
 
 if TYPE_CHECKING:
     from mldeploy_runtime.http.messages import Application, Message, Receive, Reply, Request, Send
@@ -19,6 +21,8 @@ def build_app(service: Service) -> Application:
     """The application over `service`, for any ASGI server."""
     handle = build_handler(service)
     routes = build_routes(service, handle)
+    traffic = service.count_traffic(routes)
+    numbers = service.numbers
     log_requests = service.settings.log_requests
 
     async def app(scope: Message, receive: Receive, send: Send) -> None:
@@ -28,13 +32,13 @@ def build_app(service: Service) -> Application:
         request = request_of(scope)
         route = routes.get(scope["path"])
         counted = route is not None and route.counted
-        service.in_flight += counted
-        service.requests += counted
+        numbers[IN_FLIGHT] += counted
+        numbers[REQUESTS] += counted
         try:
             reply = await handle(route, request, scope, receive)
             await _write(send, reply, request, with_body=scope["method"] != "HEAD")
             seconds = time.perf_counter() - started
-            service.metrics.request(scope["path"] if route else "other", reply.status, seconds)
+            traffic.request(scope["path"] if route else OTHER, reply.status, seconds)
             if log_requests and (counted or route is None):
                 ms = round(seconds * 1000, 3)
                 rows, key = request.rows, request.key
@@ -42,7 +46,7 @@ def build_app(service: Service) -> Application:
         except ClientGoneError:
             return
         finally:
-            service.in_flight -= counted
+            numbers[IN_FLIGHT] -= counted
 
     return app
 

@@ -34,7 +34,7 @@ def build_handler(service: Service) -> Handle:
     """A function that answers a request with its route, whatever comes; it raises ClientGoneError alone."""
     settings, metrics = service.settings, service.metrics
     origins = settings.cors_origins
-    shield = Shield(settings, service.signer, service.limiter, service.log)
+    shield = Shield(settings, service.container.signer, service.container.limiter, service.log)
     shield_is_up = shield.is_up
 
     async def answer(route: Route | None, request: Request, scope: Message, receive: Receive) -> Reply:
@@ -58,13 +58,13 @@ def build_handler(service: Service) -> Handle:
         except Problem as problem:
             if problem.__cause__ is not None:
                 report(problem.__cause__, request.id)
-            metrics.problems[problem.kind] += 1
+            metrics.problems.add(problem.kind)
             return problem_reply(problem, request.id, scope["path"])
         except ClientGoneError:
             raise
         except Exception as failure:
             report(failure, request.id)
-            metrics.problems[INTERNAL_ERROR.kind] += 1
+            metrics.problems.add(INTERNAL_ERROR.kind)
             return problem_reply(INTERNAL_ERROR, request.id, scope["path"])
 
     def report(failure: BaseException, identity: str) -> None:

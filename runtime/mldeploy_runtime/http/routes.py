@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 def build_routes(service: Service, handle: Handle) -> dict[str, Route]:
     """The routes by their path. `handle` is what a request goes through before its route."""
-    manifest, settings = service.manifest, service.settings
+    manifest, settings, container = service.manifest, service.settings, service.container
     encode = msgspec.json.Encoder().encode
 
     async def predict(request: Request) -> Reply:
@@ -33,7 +33,6 @@ def build_routes(service: Service, handle: Handle) -> dict[str, Route]:
             body = await asyncio.to_thread(question, body, given, manifest)
         answer = await service.predict(body, request.id)
         request.rows = len(answer.predictions)
-        service.metrics.predictions(answer.predictions)
         if wanted is not None:
             return Reply(200, await asyncio.to_thread(table_of, answer.predictions, wanted), wanted.media.encode())
         return Reply(200, encode(answer))
@@ -52,11 +51,12 @@ def build_routes(service: Service, handle: Handle) -> dict[str, Route]:
         )
 
     async def ready(_: Request) -> Reply:
-        return json_reply({"ready": service.ready, "reason": service.reason}, 200 if service.ready else 503)
+        state = {"ready": container.ready, "reason": container.reason, "degraded": container.circuit.is_open}
+        return json_reply(state, 200 if container.ready else 503)
 
     async def rotation(_: Request) -> Reply:
-        serves = service.ready and service.in_rotation
-        return json_reply({"in_rotation": service.in_rotation, "ready": service.ready}, 200 if serves else 503)
+        state = {"in_rotation": container.in_rotation, "ready": container.ready}
+        return json_reply(state, 200 if all(state.values()) else 503)
 
     async def metrics(_: Request) -> Reply:
         from mldeploy_runtime.exposition import CONTENT_TYPE, exposition

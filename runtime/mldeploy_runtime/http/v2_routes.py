@@ -28,7 +28,8 @@ def v2_routes(service: Service) -> dict[str, Route]:
         return json_reply({"live": True})
 
     async def ready(_: Request) -> Reply:
-        return json_reply({"name": manifest.name, "ready": service.ready}, 200 if service.ready else 503)
+        is_ready = service.container.ready
+        return json_reply({"name": manifest.name, "ready": is_ready}, 200 if is_ready else 503)
 
     async def metadata(_: Request) -> Reply:
         # Imported when first asked for: it needs numpy, which is loaded together with the model.
@@ -41,10 +42,10 @@ def v2_routes(service: Service) -> dict[str, Route]:
         from mldeploy_runtime import tensors
 
         asked, body = tensors.read_infer(request.body, _header_length(request), manifest)
-        answer = await service.predict(body, request.id)
+        # The protocol has no word for a row that failed.
+        answer = await service.predict(body, request.id, rows_may_fail=False)
         request.rows = len(answer.predictions)
-        service.metrics.predictions(answer.predictions)
-        content, length = tensors.write_infer(asked, answer.predictions, manifest)
+        content, length = tensors.write_infer(asked, answer.predictions, manifest)  # type: ignore[arg-type]  # none failed
         if length is None:
             return Reply(200, content)
         return Reply(200, content, b"application/octet-stream", ((HEADER_LENGTH, b"%d" % length),))

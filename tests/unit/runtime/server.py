@@ -62,6 +62,7 @@ def started(
         [sys.executable, "-m", "mldeploy_runtime", "--bundle", str(bundle), "--host", "127.0.0.1"],
         env=_environment()
         | {"MLDEPLOY_PORT": str(port), "MLDEPLOY_CONTROL": str(control), "MLDEPLOY_RELEASE": release}
+        | {"MLDEPLOY_WORKERS": "1"}
         | environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
 
-from mldeploy_runtime.batching import Batcher, Limits
+from mldeploy_runtime.batching import MOST_RUNS_TO_FIND_FAILURES, Batcher, Limits, RowsFailedError
 from mldeploy_runtime.problems import Problem
 
 Rows = Sequence[tuple[Any, ...]]
@@ -86,14 +87,32 @@ def test_a_run_takes_no_more_rows_than_the_limit_unless_one_request_has_them() -
     assert model.runs == [[1, 2], [3, 4, 5], [6, 7, 8, 9]]
 
 
-def test_a_request_that_fails_does_so_alone() -> None:
-    async def procedure() -> list[Any]:
-        batcher = Batcher(Model(), Limits())
-        return await asyncio.gather(*(batcher.submit(rows(value)) for value in (1, -1, 2)), return_exceptions=True)
+def test_a_row_that_fails_does_so_alone_in_its_request_and_in_its_batch() -> None:
+    model = Model()
 
-    first, second, third = run(procedure)
-    assert (first, third) == (rows(2), rows(4))
-    assert isinstance(second, ValueError)
+    async def procedure() -> list[Any]:
+        batcher = Batcher(model, Limits())
+        asked = [rows(1), rows(2, -1, 3), rows(-2), rows(4, 5)]
+        return await asyncio.gather(*(batcher.submit(request) for request in asked), return_exceptions=True)
+
+    first, mixed, failed, last = run(procedure)
+    assert (first, last) == (rows(2), rows(8, 10))
+    assert isinstance(mixed, RowsFailedError)
+    assert [mixed.outcome[0], mixed.outcome[2]] == rows(4, 6)
+    assert [type(outcome) for outcome in (mixed.outcome[1], *failed.outcome)] == [ValueError, ValueError]
+    assert len(model.runs) < 2 * 7, "the rows that fail are looked for by halves"
+
+
+def test_the_search_for_rows_that_fail_ends_when_all_do() -> None:
+    model = Model()
+
+    async def procedure() -> Any:
+        return await asyncio.gather(Batcher(model, Limits()).submit(rows(*[-1] * 10_000)), return_exceptions=True)
+
+    [failed] = run(procedure)
+    assert len(failed.outcome) == 10_000
+    assert all(isinstance(outcome, ValueError) for outcome in failed.outcome)
+    assert len(model.runs) == MOST_RUNS_TO_FIND_FAILURES + 1
 
 
 def test_a_long_run_leaves_the_loop_free_and_what_waits_shares_the_next() -> None:
@@ -108,6 +127,27 @@ def test_a_long_run_leaves_the_loop_free_and_what_waits_shares_the_next() -> Non
 
     assert run(procedure) == [rows(2), rows(4), rows(6)]
     assert model.runs == [[0], [1], [2, 3]]
+
+
+def test_a_run_is_inline_or_in_a_thread_as_what_rows_have_cost_says_and_as_it_is_set() -> None:
+    async def procedure(limits: Limits, seconds: float) -> bool:
+        """Whether the second run is in a thread, after a first that took so long."""
+        threads = []
+
+        def model(asked: Rows) -> list[tuple[Any, ...]]:
+            threads.append(threading.current_thread())
+            time.sleep(seconds)
+            return [*asked]
+
+        batcher = Batcher(model, limits)
+        for _ in range(2):
+            await batcher.submit(rows(1))
+        return threads[1] is not threading.main_thread()
+
+    assert run(lambda: procedure(Limits(inline_seconds=1.0), 0.0)) is False
+    assert run(lambda: procedure(Limits(inline_seconds=0.005), 0.02)) is True
+    assert run(lambda: procedure(Limits(inline_seconds=0.0), 0.0)) is True
+    assert run(lambda: procedure(Limits(inline_seconds=60.0), 0.02)) is False
 
 
 @pytest.mark.parametrize("limits", [Limits(0, 0.0, 2, 100.0), Limits(0, 0.0, 100, 0.0)])

@@ -26,7 +26,7 @@ def serving(bundle: Callable[[Path], Path], path: str = "/predict") -> Callable[
 
     def ask(body: bytes, **headers: str) -> tuple[int, bytes]:
         answer = app.ask(path, body, {name.replace("_", "-"): value for name, value in headers.items()})
-        assert app.service.in_flight == 0
+        assert app.service.container.in_flight == 0
         return answer.status, answer.body
 
     return ask

@@ -146,7 +146,7 @@ def test_a_key_is_over_when_it_expires(tmp_path: Path) -> None:
 
 
 def test_a_remembered_key_expires_too(app: InProcess, monkeypatch: pytest.MonkeyPatch) -> None:
-    key = app.service.signer.issue("watch", "predict", time.time() + 60)
+    key = app.service.container.signer.issue("watch", "predict", time.time() + 60)
     assert ask(app, key).status == 200
     later = time.time() + 61
     monkeypatch.setattr(time, "time", lambda: later)
@@ -154,7 +154,7 @@ def test_a_remembered_key_expires_too(app: InProcess, monkeypatch: pytest.Monkey
 
 
 def test_a_short_lived_key_cannot_be_changed_nor_used_at_another_server(app: InProcess, file: Path) -> None:
-    key = app.service.signer.issue("watch", "predict", time.time() + 60)
+    key = app.service.container.signer.issue("watch", "predict", time.time() + 60)
     content, _, signature = key.removeprefix("mls_").partition(".")
     claims = json.loads(base64.urlsafe_b64decode(content + "==")) | {"expires": time.time() + 9e9}
     forged = base64.urlsafe_b64encode(json.dumps(claims).encode()).rstrip(b"=").decode()

@@ -81,7 +81,7 @@ def test_who_guesses_keys_is_limited_by_address(tmp_path: Path) -> None:
 
 def test_the_hosts_own_calls_are_not_limited(tmp_path: Path) -> None:
     app = InProcess(mixed_bundle, keys=write_keys(tmp_path / "keys.json"), rate_per_address=1.0, rate_per_key=1.0)
-    key = app.service.signer.issue("loadtest", "predict", time.time() + 60)
+    key = app.service.container.signer.issue("loadtest", "predict", time.time() + 60)
     assert statuses(app, 5, headers={"X-API-Key": key}) == [200] * 5
     assert {app.ask("/rotation", method="GET").status for _ in range(5)} == {200}
 

@@ -40,10 +40,26 @@ def package(
     trust: Annotated[
         list[str] | None, typer.Option(metavar="NAME", help="A package whose code the file may bring; repeatable.")
     ] = None,
-    python: Annotated[Path | None, typer.Option(help="The Python that opens the model.  [default: this one]")] = None,
+    python: Annotated[
+        Path | None,
+        typer.Option(help="The Python that opens the model.  [default: one with the versions that the file records]"),
+    ] = None,
+    requirements: Annotated[
+        Path | None, typer.Option(help="Packages that the model needs besides: a requirements file.")
+    ] = None,
+    code: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="A folder of modules that the model imports; they are trusted.")
+    ] = None,
+    select: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Which model, where the file holds several.")
+    ] = None,
     time_limit: Annotated[float, typer.Option(help="Seconds that each step in the model's process may take.")] = (
         TIME_LIMIT_S
     ),
+    memory_limit: Annotated[
+        float | None,
+        typer.Option(metavar="GB", min=0.1, help="Memory for the model's process.  [default: the machine's]"),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON.")] = False,
     debug_image: Annotated[bool, typer.Option("--debug-image", help="Keep the base's shell in the image.")] = False,
     no_image: Annotated[bool, typer.Option("--no-image", help="Stop at the bundle.")] = False,
@@ -64,7 +80,11 @@ def package(
             metadata=_pairs(metadata or []),
             trust=trust or [],
             python=python,
+            requirements=requirements,
+            code=code,
+            select=select,
             time_limit_s=time_limit,
+            memory_limit=None if memory_limit is None else int(memory_limit * (1 << 30)),
             progress=console.step,
         )
     except ParityError as failure:

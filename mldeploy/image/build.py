@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 from docker.errors import ImageNotFound
 
 from mldeploy import __version__
+from mldeploy.cache import kept
 from mldeploy.image.archive import Composition, compose, write_archive
 from mldeploy.image.base import find_base
-from mldeploy.image.cache import kept
 from mldeploy.image.engine import connect, explained, native_platform
 from mldeploy.image.labels import BUNDLE_ID, MLDEPLOY_VERSION, REVISION, RUNTIME, TITLE, VERSION
 from mldeploy.image.prove import prove_golden_rows

@@ -13,9 +13,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mldeploy.cache import kept
 from mldeploy.image.base import Base, find_base, python_version, read_base
 from mldeploy.image.bytecode import compiled
-from mldeploy.image.cache import kept
 from mldeploy.image.engine import native_platform
 from mldeploy.image.prune import keep_of_packages, keep_of_system
 from mldeploy.image.sbom import Component, list_components

@@ -70,11 +70,28 @@ class Original:
     ask: Callable[..., dict[str, Any]]
     folder: Path
 
-    def open(self, trust: Sequence[str] = ()) -> Described:
-        """Load the file. UsageError says what is wrong with it; `trust` names code that it may bring."""
-        packages = sorted({*PACKAGES, *(name.partition(".")[0] for name in trust)})
+    def open(
+        self,
+        trust: Sequence[str] = (),
+        versions: dict[str, str] | None = None,
+        code: Path | None = None,
+        select: str | None = None,
+    ) -> Described:
+        """Load the file. UsageError says what is wrong with it.
+
+        `trust` names code that it may bring, `versions` what the libraries must be at, by the name they are imported
+        under; `code` is a folder of modules, and `select` the name of one of several models.
+        """
         return Described(
-            **self.ask(do="open", path=str(self.model.resolve()), packages=packages, names=sorted(STANDARD))
+            **self.ask(
+                do="open",
+                path=str(self.model.resolve()),
+                packages=sorted({*PACKAGES, *(name.partition(".")[0] for name in trust)}),
+                names=sorted({*STANDARD, *trust}),
+                versions=versions or {},
+                code=str(code.resolve()) if code else None,
+                select=select,
+            )
         )
 
     def answer(self, types: list[FieldType], rows: Rows) -> Answers:

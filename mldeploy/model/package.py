@@ -12,6 +12,7 @@ import onnxruntime
 from mldeploy.bundle import Bundle, Contents, Source, name_and_version, write_bundle
 from mldeploy.errors import UsageError
 from mldeploy.model.baseline import baseline
+from mldeploy.model.environment import find_environment, meets, needs_of
 from mldeploy.model.golden import choose_golden
 from mldeploy.model.ladder import climb
 from mldeploy.model.limits import TIME_LIMIT_S, TOLERANCE
@@ -21,12 +22,13 @@ from mldeploy.model.process import Child
 from mldeploy.model.profile import measure
 from mldeploy.model.report import parity_html, report_json
 from mldeploy.model.sample import read_sample
-from mldeploy.model.scan import require_trusted
+from mldeploy.model.scan import modules_of, require_trusted
 from mldeploy.model.signature import ask_what_is_refused, infer_fields
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from mldeploy.model.environment import Needs
     from mldeploy.model.original import Answers, Described
 
 
@@ -41,14 +43,20 @@ def package_model(
     metadata: dict[str, Any] | None = None,
     trust: Sequence[str] = (),
     python: Path | None = None,
+    requirements: Path | None = None,
+    code: Path | None = None,
+    select: str | None = None,
     time_limit_s: float = TIME_LIMIT_S,
+    memory_limit: int | None = None,
     progress: Callable[[str, str], None] | None = None,
 ) -> Bundle:
     """Convert the fitted model in `model`, prove the conversion, and write the bundle into `into`.
 
     `sample` is a CSV or Parquet file of rows like those it was trained on; `trust` names packages whose
-    code the file may bring; `python` is the interpreter that opens it. `progress` is told each finished step
-    and its detail.
+    code the file may bring. It is opened in an environment with the versions that it records, and what the file
+    `requirements` adds; or by the interpreter `python`. `code` is a folder of modules that it imports, which is
+    trusted; `select` names one of several models in it. Its process may use `memory_limit` bytes, else all the
+    machine's. `progress` is told each finished step and its detail.
 
     Raises UsageError for a file or sample that cannot be used, ParityError when no conversion answers as
     the original does, MldeployError when none exists or the model's process fails. Nothing is written then.
@@ -57,13 +65,14 @@ def package_model(
         raise UsageError(f"there is no model file {model}", remedy="Name a file that joblib.dump() wrote.")
     if model.stat().st_size == 0:
         raise UsageError(f"{model.name} is empty", remedy="Save the model again, and check that the copy is complete.")
-    require_trusted(model, trust)
+    trust = [*trust, *(modules_of(code) if code else ())]
+    needs = needs_of(model, require_trusted(model, trust), requirements)
     tell = progress or (lambda *_: None)
     given = read_sample(sample) if sample is not None else None
     file_name, file_version = name_and_version(model)
-    with Child(model, python or Path(sys.executable), time_limit_s) as child:
+    with Child(model, python or _environment(needs, tell), time_limit_s, memory_limit) as child:
         original = Original(model, child.ask, child.folder)
-        described = original.open(trust)
+        described = original.open(trust, needs.versions, code, select)
         tell(f"opened {model.name}", described.estimator)
         fields, notes = infer_fields(described, given)
         fields = ask_what_is_refused(original, fields, given)
@@ -108,6 +117,11 @@ def _undecided(answers: Answers) -> list[str]:
         f"not compared: {len(answers.undecided)} rows to which training rows are equally near, "
         "so that the original's own answer hangs on the order of these"
     ]
+
+
+def _environment(needs: Needs, tell: Callable[[str, str], None]) -> Path:
+    """The Python that opens the model: this one where it has what the file needs."""
+    return Path(sys.executable) if meets(needs) else find_environment(needs, tell)
 
 
 def _source(model: Path, described: Described) -> Source:

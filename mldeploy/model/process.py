@@ -14,11 +14,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mldeploy.errors import MldeployError, UsageError
+from mldeploy.model.limits import machine_memory
 
 if TYPE_CHECKING:
     from types import TracebackType
 
 CHILD = Path(__file__).parent / "child" / "__main__.py"
+
+OUT_OF_MEMORY = ("MemoryError", "std::bad_alloc", "Cannot allocate memory", "failed to map segment")
+"""What Python, C++ and the dynamic linker say as they give up."""
 
 
 class Child:
@@ -27,10 +31,12 @@ class Child:
     It runs `python`, which may be any that has joblib, numpy and onnx, in a session of its own.
     """
 
-    def __init__(self, model: Path, python: Path, time_limit_s: float) -> None:
+    def __init__(self, model: Path, python: Path, time_limit_s: float, memory_limit: int | None = None) -> None:
+        """`memory_limit` is in bytes, and without one all that the machine has."""
         self.model = model
         self._python = python
         self._time_limit_s = time_limit_s
+        self._memory_limit = memory_limit or machine_memory()
 
     def __enter__(self) -> Child:
         with contextlib.ExitStack() as stack:
@@ -38,7 +44,7 @@ class Child:
             log = stack.enter_context(self._log.open("wb"))
             try:
                 self._process = subprocess.Popen(
-                    [self._python, CHILD],
+                    [self._python, CHILD, str(self._memory_limit)],
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=log,
@@ -103,6 +109,12 @@ class Child:
     def _died(self, what: str) -> MldeployError:
         code = self._process.wait()
         log = self._log.read_text(encoding="utf-8", errors="replace").strip()
+        if any(sign in log for sign in OUT_OF_MEMORY):
+            return MldeployError(
+                f"the process that holds {self.model.name} ran out of memory when asked to {what}",
+                cause=f"it may use {self._memory_limit / (1 << 30):.3g} GB",
+                remedy="Give it more with --memory-limit GB.",
+            )
         how = f"by signal {signal.Signals(-code).name}" if code < 0 else f"with exit code {code}"
         return MldeployError(
             f"the process that holds {self.model.name} ended {how} when asked to {what}",

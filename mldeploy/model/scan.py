@@ -19,6 +19,7 @@ from typing import IO, TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from mldeploy.errors import UsageError
+from mldeploy.model.recorded import recorded_version
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -67,6 +68,7 @@ BUILDERS = frozenset(
         *(
             "_frombuffer",
             "_mareconstruct",
+            "_new_Index",
             "_reconstruct",
             "_ufunc_reconstruct",
             "_unpickle_block",
@@ -92,14 +94,19 @@ CHUNK = 1 << 24
 
 @dataclass(frozen=True)
 class Names:
-    """The full names that loading a file would import, and those of them that it would call."""
+    """What loading a file would use.
+
+    `imported` and, of these, `called` are full names; `versions` maps a library, by the name it is imported
+    under, to the versions that the file records of it.
+    """
 
     imported: frozenset[str]
     called: frozenset[str]
+    versions: dict[str, frozenset[str]]
 
 
-def require_trusted(path: Path, trust: Iterable[str] = ()) -> None:
-    """Refuse a file that would import or call what lies outside the trusted packages and `trust`.
+def require_trusted(path: Path, trust: Iterable[str] = ()) -> Names:
+    """What the file would use; refused when it would import or call what lies outside the trusted packages and `trust`.
 
     `trust` holds names of packages, modules, classes or functions. Raises UsageError naming what was found.
     """
@@ -114,6 +121,18 @@ def require_trusted(path: Path, trust: Iterable[str] = ()) -> None:
             cause=f"loading it uses {', '.join(found[:8])}" + (f" and {len(found) - 8} more" if len(found) > 8 else ""),
             remedy="If you know this code, allow it: " + " ".join(f"--trust {name}" for name in _shortest(found)[:8]),
         )
+    return names
+
+
+def modules_of(code: Path) -> list[str]:
+    """The names of the modules and packages in the folder `code`. UsageError when there are none."""
+    names = {path.stem for path in code.glob("*.py")} | {path.parent.name for path in code.glob("*/*.py")}
+    if not names:
+        raise UsageError(
+            f"there are no modules in {code}",
+            remedy="Name the folder that holds the modules which the model imports: --code DIR.",
+        )
+    return sorted(names)
 
 
 def scan(path: Path) -> Names:
@@ -129,7 +148,8 @@ def scan(path: Path) -> Names:
             cause=f"it is damaged or no joblib or pickle file ({type(failure).__name__}: {failure})",
             remedy="Save it again with joblib.dump(model, FILE), and check that the copy is complete.",
         ) from failure
-    return Names(frozenset(machine.imported), frozenset(machine.called))
+    versions = {library: frozenset(found) for library, found in machine.versions.items()}
+    return Names(frozenset(machine.imported), frozenset(machine.called), versions)
 
 
 def _decompressed(path: Path) -> IO[bytes]:
@@ -154,11 +174,9 @@ class _StandIn:
 
     def __init__(self, *arguments: Any, **_: Any) -> None:
         self.arguments = arguments
-        self.state: Any = None
         self.calls.add(self.name)
 
-    def __setstate__(self, state: Any) -> None:
-        self.state = state
+    def __setstate__(self, state: Any) -> None: ...
 
     def __call__(self, *_: Any, **__: Any) -> _StandIn:
         self.calls.add(f"{self.name}.__call__")
@@ -189,6 +207,7 @@ class _Machine(pickle._Unpickler):
         self.stream = stream
         self.imported: set[str] = set()
         self.called: set[str] = set()
+        self.versions: dict[str, set[str]] = {}
 
     def find_class(self, module: str, name: str) -> type[_StandIn]:
         full = f"{module}.{name}"
@@ -196,10 +215,16 @@ class _Machine(pickle._Unpickler):
         return type(name, (_StandIn,), {"name": full, "calls": self.called})
 
     def load_build(self) -> None:
+        state = self.stack[-1]  # type: ignore[attr-defined]
         super().load_build()  # type: ignore[misc]
         top = self.stack[-1]  # type: ignore[attr-defined]
-        if isinstance(top, _StandIn) and top.name.endswith("numpy_pickle.NumpyArrayWrapper"):
-            self._skip_array(top.state)
+        if not isinstance(top, _StandIn):
+            return
+        if top.name.endswith("numpy_pickle.NumpyArrayWrapper"):
+            self._skip_array(state)
+        elif recorded := recorded_version(top.name, state):
+            library, version = recorded
+            self.versions.setdefault(library, set()).add(version)
 
     dispatch[pickle.BUILD[0]] = load_build  # type: ignore[assignment]
 
@@ -208,7 +233,7 @@ class _Machine(pickle._Unpickler):
         dtype = np.dtype(state["dtype"].arguments[0])
         if dtype.hasobject:
             nested = _Machine(self.stream)
-            nested.imported, nested.called = self.imported, self.called
+            nested.imported, nested.called, nested.versions = self.imported, self.called, self.versions
             nested.load()
             return
         if state.get("numpy_array_alignment_bytes") is not None:

@@ -1,5 +1,7 @@
 """The child's end of the conversation: one JSON request a line in, one JSON answer a line out.
 
+Its argument is how many bytes of memory it may use.
+
 Run by path, so that nothing of the package around it needs to exist in this Python.
 """
 
@@ -51,6 +53,7 @@ def main() -> None:
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     _import_package()
+    importlib.import_module("mldeploy_child.limits").apply(int(sys.argv[1]))
     handle = _session()
     for line in sys.stdin:
         answers.write(json.dumps(handle(json.loads(line))) + "\n")

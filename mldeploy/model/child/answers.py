@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from . import limits
 from .kinds import INDICATOR, Kind, find_kind, plain
-from .opening import Unusable
+from .problems import Unusable
 from .ties import ORDERS, differing_rows, find_searches, reordered
 
 
@@ -52,6 +53,13 @@ def _answer_all(
     return kind, outputs, refused
 
 
+def outputs_of(
+    model: Any, family: str, fields: list[dict[str, Any]], columns: dict[str, list[Any]]
+) -> dict[str, list[Any]]:
+    """The outputs of `answer_rows` for rows that the original all accepts; else what it raises."""
+    return _shape(model, family, _ask(model, family, model_input(model, fields, columns)))[1]
+
+
 def median_seconds(model: Any, family: str, rows: Any, repeats: int) -> float:
     """How long the original takes to answer `rows` at once; 0 where it refuses one of them."""
     times = []
@@ -75,6 +83,8 @@ def _answer_range(
     except Unusable:
         raise
     except Exception as failure:
+        if limits.explained(failure):
+            raise
         # The original may refuse a row with any exception; which ones it refuses is what is asked here.
         if stop - start == 1:
             return [(start, stop, f"{type(failure).__name__}: {failure}")]

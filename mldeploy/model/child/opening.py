@@ -2,30 +2,33 @@
 
 from __future__ import annotations
 
+import importlib
 import platform
 import sys
-import warnings
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
+from . import limits
 from .allowed import NotAllowed
+from .contents import choose_model, feature_names
 from .kinds import find_family
+from .problems import Unusable
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from .allowed import Allowed
 
-
-class Unusable(Exception):
-    """The file cannot be used; says what is wrong, why and what to do."""
-
-    def __init__(self, message: str, cause: str = "", remedy: str = "") -> None:
-        super().__init__(message)
-        self.message = message
-        self.cause = cause
-        self.remedy = remedy
+LIBRARIES: dict[str, tuple[str, ...]] = {
+    **{name: (name,) for name in ("numpy", "scipy", "pandas", "joblib", "onnx", "skl2onnx", "lightgbm", "catboost")},
+    "sklearn": ("scikit-learn",),
+    "imblearn": ("imbalanced-learn",),
+    "category_encoders": ("category-encoders",),
+    "xgboost": ("xgboost", "xgboost-cpu"),
+}
+"""What a model may be made of, by the name it is imported under, as it is installed."""
 
 
 @dataclass(frozen=True)
@@ -37,9 +40,24 @@ class Opened:
     description: str
 
 
-def open_model(path: Path, allowed: Allowed) -> Opened:
-    """Load `path` and check that it is one fitted model that answers new rows."""
-    model = _only_model(path, _load(path, allowed))
+def open_model(
+    path: Path,
+    allowed: Allowed,
+    versions: dict[str, str],
+    code: str | None = None,
+    select: str | None = None,
+) -> Opened:
+    """Load `path` and check that it is one fitted model that answers new rows.
+
+    The libraries in `versions` must be at these versions. `code` is a folder of modules that the file may import,
+    `select` the name or place of the model among several.
+    """
+    if code is not None:
+        # Where the folder of the script that trained the model was.
+        sys.path.insert(0, code)
+    _require_versions(path, versions)
+    loaded = _load(path, allowed)
+    model = choose_model(path, loaded, select)
     kind = f"{type(model).__module__}.{type(model).__qualname__}"
     family = _family(path, model, kind)
     _require_fitted(path, model)
@@ -48,41 +66,22 @@ def open_model(path: Path, allowed: Allowed) -> Opened:
         raise Unusable(
             f"{path.name} cannot be packaged", f"{kind} does not say how many features it takes (n_features_in_)"
         )
-    names = getattr(model, "feature_names_in_", None)
     return Opened(
         model=model,
         family=family,
-        names=None if names is None else [str(name) for name in names],
+        names=feature_names(model, loaded, int(width)),
         width=int(width),
         description=_describe(model),
     )
 
 
-def versions(model: Any) -> dict[str, Any]:
+def installed_versions(model: Any) -> dict[str, Any]:
     """The exact versions of Python and of the packages that make this model answer."""
-    packages = {type(model).__module__.split(".")[0]: None}
-    for module in (
-        "numpy",
-        "scipy",
-        "pandas",
-        "joblib",
-        "sklearn",
-        "onnx",
-        "skl2onnx",
-        "xgboost",
-        "lightgbm",
-        "catboost",
-    ):
-        if module in sys.modules:
-            packages[module] = None
-    names = {"sklearn": "scikit-learn"}
     found = {}
-    for module in packages:
-        name = names.get(module, module)
-        try:
-            found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
+    for module in {*LIBRARIES, type(model).__module__.split(".")[0]} & sys.modules.keys():
+        for name in LIBRARIES.get(module, (module,)):
+            with suppress(metadata.PackageNotFoundError):
+                found[name] = metadata.version(name)
     return {"python": platform.python_version(), "packages": dict(sorted(found.items()))}
 
 
@@ -93,10 +92,9 @@ def _load(path: Path, allowed: Allowed) -> Any:
         raise Unusable(
             "joblib is not installed in the model's environment", remedy=f"{sys.executable} -m pip install joblib"
         ) from None
-    with allowed.enforced(), warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
+    with allowed.enforced():
         try:
-            model = joblib.load(path)
+            return joblib.load(path)
         except NotAllowed as refusal:
             raise Unusable(
                 f"{path.name} was not opened: it would run code of its own",
@@ -107,52 +105,42 @@ def _load(path: Path, allowed: Allowed) -> Any:
             raise Unusable(
                 f"{path.name} needs the package {failure.name}",
                 f"{failure}, in {sys.executable}",
-                "Name a Python that has it: --python PATH.",
+                "Give it: packages with --requirements FILE, modules of your own with --code DIR; or name a Python "
+                "that has it: --python PATH.",
             ) from failure
         except AttributeError as failure:
             raise Unusable(
                 f"{path.name} needs code that is not there",
                 f"{failure}: a class or function was moved, or was defined in a notebook or script",
-                "Name the Python it was saved with (--python PATH), or keep the class in an importable package.",
+                "Keep it in a module that can be imported and give its folder with --code DIR, or name the Python "
+                "that it was saved with: --python PATH.",
             ) from failure
         except Exception as failure:
+            if limits.explained(failure):
+                raise
             # Any bytes may be in the file, and unpickling raises whatever they lead to.
             raise Unusable(
                 f"{path.name} cannot be read as a model",
                 f"it is damaged or no joblib or pickle file ({type(failure).__name__}: {failure})",
                 "Save it again with joblib.dump(model, FILE), and check that the copy is complete.",
             ) from failure
-    _require_version(path, caught)
-    return model
 
 
-def _only_model(path: Path, loaded: Any) -> Any:
-    """What was loaded, or the one model in a dictionary, list or tuple of things saved together."""
-    if isinstance(loaded, dict):
-        found = {str(key): value for key, value in loaded.items() if hasattr(value, "predict")}
-    elif isinstance(loaded, (list, tuple)):
-        found = {str(place): value for place, value in enumerate(loaded) if hasattr(value, "predict")}
-    else:
-        return loaded
-    if len(found) > 1:
-        raise Unusable(
-            f"{path.name} holds {len(found)} models",
-            f"they are saved under {', '.join(found)}",
-            "Save the one to package by itself: joblib.dump(pipeline, FILE).",
-        )
-    return next(iter(found.values()), loaded)
-
-
-def _require_version(path: Path, caught: list[warnings.WarningMessage]) -> None:
-    """Another scikit-learn than the one that saved a model may answer differently without a word."""
-    for warning in caught:
-        if type(warning.message).__name__ == "InconsistentVersionWarning":
-            saved = warning.message.original_sklearn_version  # type: ignore[union-attr]
-            here = warning.message.current_sklearn_version  # type: ignore[union-attr]
+def _require_versions(path: Path, versions: dict[str, str]) -> None:
+    """Another version than the one that saved a model may answer differently without a word."""
+    for library, saved in versions.items():
+        name = LIBRARIES[library][0]
+        try:
+            here = importlib.import_module(library).__version__
+        except ImportError as failure:
+            here, why = "none", str(failure)
+        else:
+            why = "another version may answer differently, so it proves nothing"
+        if here != saved:
             raise Unusable(
-                f"{path.name} was saved by scikit-learn {saved}, and this is {here}",
-                "another version may answer differently, so it proves nothing",
-                f"Name a Python that has scikit-learn {saved} and onnx: --python PATH.",
+                f"{path.name} was saved by {name} {saved}, and {sys.executable} has {here}",
+                why,
+                f"Name a Python that has {name} {saved}, or leave --python out: then an environment is made.",
             )
 
 

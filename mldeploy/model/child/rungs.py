@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from . import limits
 from .emit import NotEmitted, write_model
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ def convert(rung: str, model: Any, kind: Kind, fields: list[dict[str, Any]], int
     except ModuleNotFoundError as failure:
         return {"failed": f"{failure.name} is not installed in the model's environment"}
     except Exception as failure:
+        if limits.explained(failure):
+            raise
         # A converter meets whatever the model holds; a failed rung is a reason to try the next one.
         return {"failed": f"{type(failure).__name__}: {failure}".splitlines()[0]}
     into.write_bytes(built.SerializeToString(deterministic=True))

@@ -6,11 +6,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable
 
-from . import rungs
+from . import limits, rungs
 from .allowed import Allowed
 from .answers import answer_rows, median_seconds, model_input
 from .facts import find_facts
-from .opening import Unusable, open_model, versions
+from .opening import installed_versions, open_model
+from .problems import Unusable
 
 if TYPE_CHECKING:
     from .kinds import Kind
@@ -36,21 +37,34 @@ class Session:
         }
         try:
             return actions[request.pop("do")](**request)
-        except Unusable as problem:
+        except Exception as failure:
+            problem = failure if isinstance(failure, Unusable) else limits.explained(failure)
+            if problem is None:
+                raise
             return {"unusable": problem.message, "cause": problem.cause, "remedy": problem.remedy}
 
-    def open(self, path: str, packages: list[str], names: list[str]) -> dict[str, Any]:
+    def open(
+        self,
+        path: str,
+        packages: list[str],
+        names: list[str],
+        versions: dict[str, str] | None = None,
+        code: str | None = None,
+        select: str | None = None,
+    ) -> dict[str, Any]:
         """Load the file; answer what it is, and the fields with what the fitted steps say of them.
 
-        Nothing is imported for it but what belongs to `packages`, or is one of `names`.
+        Nothing is imported for it but what belongs to `packages`, or is one of `names`. The libraries in `versions`
+        must be at these versions; `code` is a folder of modules of its own, and `select` the name of one of the
+        models in it.
         """
-        opened = open_model(Path(path), Allowed(frozenset(packages), frozenset(names)))
+        opened = open_model(Path(path), Allowed(frozenset(packages), frozenset(names)), versions or {}, code, select)
         self.model, self.family = opened.model, opened.family
         return {
             "estimator": opened.description,
             "named": opened.names is not None,
             "fields": find_facts(opened.model, opened.names, opened.width),
-            "versions": versions(opened.model),
+            "versions": installed_versions(opened.model),
         }
 
     def answer(self, fields: list[dict[str, Any]], columns: dict[str, list[Any]]) -> dict[str, Any]:

@@ -80,7 +80,7 @@ def sample(people: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> Pa
 class InProcess:
     """Stands where the child process does and answers with the same code, without the seconds a start takes."""
 
-    def __init__(self, model: Path, python: Path, time_limit_s: float) -> None:
+    def __init__(self, model: Path, python: Path, time_limit_s: float, memory_limit: int | None = None) -> None:
         self.folder = Path(tempfile.mkdtemp())
         self.session = Session()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import pickle
 import sys
 from pathlib import Path
@@ -12,9 +13,11 @@ import pytest
 import sklearn
 from sklearn.cluster import DBSCAN
 from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import StandardScaler
 
 from mldeploy.errors import MldeployError, UsageError
 from mldeploy.model.child.session import Session
+from mldeploy.model.package import package_model
 from mldeploy.model.process import Child
 from mldeploy.model.scan import PACKAGES, STANDARD
 
@@ -24,9 +27,20 @@ if TYPE_CHECKING:
     Save = Callable[..., Path]
 
 
-def opened(path: Path) -> dict[str, Any]:
+CUSTOM = """
+from sklearn.base import BaseEstimator, RegressorMixin
+class Constant(RegressorMixin, BaseEstimator):
+    def fit(self, x, y):
+        self.n_features_in_ = len(x[0])
+        return self
+    def predict(self, x):
+        return [7.0] * len(x)
+"""
+
+
+def opened(path: Path, **more: Any) -> dict[str, Any]:
     """What the child's own code answers, in this process."""
-    return Session().handle(request(path))
+    return Session().handle(request(path) | more)
 
 
 def request(path: Path) -> dict[str, Any]:
@@ -34,10 +48,12 @@ def request(path: Path) -> dict[str, Any]:
     return {"do": "open", "path": str(path), "packages": packages, "names": sorted({*STANDARD, "os.abort"})}
 
 
-def asked(path: Path, python: str = sys.executable, time_limit_s: float = 60) -> MldeployError:
+def asked(
+    path: Path, python: str = sys.executable, time_limit_s: float = 60, memory_limit: int | None = None, **more: Any
+) -> MldeployError:
     """How the child process fails to open a file."""
-    with pytest.raises(MldeployError) as caught, Child(path, Path(python), time_limit_s) as child:
-        child.ask(**request(path))
+    with pytest.raises(MldeployError) as caught, Child(path, Path(python), time_limit_s, memory_limit) as child:
+        child.ask(**request(path) | more)
     return caught.value
 
 
@@ -66,9 +82,45 @@ def test_a_model_that_answers_no_new_rows_is_named(save: Save) -> None:
 def test_the_one_model_among_things_saved_together_is_found(save: Save, churn: Any) -> None:
     assert opened(save({"model": churn, "features": ["a"], "note": None}))["estimator"].startswith("Pipeline")
     assert opened(save(("v1", churn)))["estimator"].startswith("Pipeline")
-    refusal = opened(save({"old": churn, "new": churn}))
+    assert opened(save({"scaler": StandardScaler().fit([[1.0]]), "model": churn}))["estimator"].startswith("Pipeline")
+
+
+def test_one_of_several_models_is_selected_by_its_name(save: Save, churn: Any) -> None:
+    path = save({"old": LogisticRegression().fit([[0.0], [1.0]], [0, 1]), "new": churn})
+    refusal = opened(path)
     assert "2 models" in refusal["unusable"]
     assert "old, new" in refusal["cause"]
+    assert "--select old" in refusal["remedy"]
+    assert "Pipeline" in opened(path, select="new")["estimator"]
+    assert "LogisticRegression" in opened(path, select="old")["estimator"]
+    assert "old, new" in opened(path, select="newest")["cause"]
+    assert "Leave --select out" in opened(save(churn), select="new")["remedy"]
+
+
+def test_names_saved_beside_a_model_without_names_are_its_fields(save: Save) -> None:
+    model = LogisticRegression().fit([[0.0, 1.0], [1.0, 0.0]], [0, 1])
+    described = opened(save({"model": model, "features": ["a b", "c"], "classes": ["no", "maybe", "yes"]}))
+    assert [field["name"] for field in described["fields"]] == ["a b", "c"]
+    ambiguous = opened(save({"model": model, "features": ["a", "b"], "labels": ["no", "yes"]}))
+    assert not ambiguous["named"]
+
+
+def test_modules_of_a_folder_are_found_by_the_file_that_needs_them(tmp_path: Path) -> None:
+    (tmp_path / "code").mkdir()
+    (tmp_path / "code" / "churn_steps.py").write_text(CUSTOM)
+    sys.path.insert(0, str(tmp_path / "code"))
+    try:
+        joblib.dump(importlib.import_module("churn_steps").Constant().fit([[1.0]], [1]), tmp_path / "model.joblib")
+    finally:
+        sys.path.remove(str(tmp_path / "code"))
+        del sys.modules["churn_steps"]
+    packages = [*PACKAGES, "churn_steps"]
+    lacking = asked(tmp_path / "model.joblib", packages=packages)
+    assert "churn_steps" in lacking.message
+    assert "--code DIR" in lacking.remedy
+    with Child(tmp_path / "model.joblib", Path(sys.executable), 60) as child:
+        request_ = request(tmp_path / "model.joblib") | {"packages": packages, "code": str(tmp_path / "code")}
+        assert child.ask(**request_)["estimator"] == "Constant"
 
 
 def test_an_unfitted_model_is_named(save: Save) -> None:
@@ -91,6 +143,21 @@ def test_a_hang_when_opening_ends_at_the_time_limit(tmp_path: Path) -> None:
     assert "--time-limit" in error.remedy
 
 
+def test_a_model_that_needs_more_memory_than_allowed_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "huge.joblib"
+    path.write_bytes(b"cbuiltins\nbytearray\n(I8000000000\ntR.")
+    error = asked(path, memory_limit=2 << 30)
+    assert "more than 2 GB of memory" in error.message
+    assert "--memory-limit" in error.remedy
+
+
+def test_a_model_that_opens_files_without_end_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "files.joblib"
+    path.write_bytes(b"(l" + b"cbuiltins\nopen\n(S'/dev/null'\ntRa" * 300 + b".")
+    error = asked(path, packages=["builtins", "io", "_io"])
+    assert "more than 256 open files" in error.message
+
+
 def test_a_python_that_is_not_there(save: Save) -> None:
     error = asked(save(LogisticRegression()), python="/nowhere/python")
     assert isinstance(error, UsageError)
@@ -102,9 +169,11 @@ def test_a_model_of_another_scikit_learn_is_not_waved_through(churn: Any, tmp_pa
     content = pickle.dumps(churn)
     version = sklearn.__version__.encode()
     path.write_bytes(content.replace(b"\x8c" + bytes([len(version)]) + version, b"\x8c\x05" + b"1.5.2"))
-    refusal = opened(path)
-    assert "scikit-learn 1.5.2" in refusal["unusable"]
-    assert "--python" in refusal["remedy"]
+    with pytest.raises(UsageError) as refusal:
+        package_model(path, python=Path(sys.executable), into=tmp_path / "build")
+    assert "scikit-learn 1.5.2" in refusal.value.message
+    assert sklearn.__version__ in refusal.value.message
+    assert "--python" in refusal.value.remedy
 
 
 def test_what_the_model_prints_does_not_disturb_the_answers(tmp_path: Path) -> None:

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-import mldeploy.model
 from mldeploy.errors import MldeployError
 from mldeploy.installer import find_python, lock, make_environment
 from mldeploy.model.environment import Needs, find_environment
+from mldeploy.model.process import CHILD
 from tests.integration.command import mldeploy
 
 if TYPE_CHECKING:
@@ -95,10 +95,10 @@ def test_the_child_needs_numpy_and_onnx_alone_from_python_3_9_on(tmp_path: Path)
     environment = tmp_path / "environment"
     environment.mkdir()
     make_environment(interpreter, lock(["numpy", "onnx", "protobuf<7"], [], "3.9"), environment)
-    child = Path(mldeploy.model.__file__).parent / "child" / "__main__.py"
+
     request = {"do": "open", "path": "model.joblib", "packages": [], "names": []}
     done = subprocess.run(
-        [environment / "bin" / "python", child, str(8 << 30)],
+        [environment / "bin" / "python", CHILD, str(8 << 30)],
         input=json.dumps(request) + "\n",
         capture_output=True,
         text=True,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from mldeploy.bundle import Graph, Precision
 from mldeploy.errors import MldeployError, NotProvenError
-from mldeploy.model.parity import Comparison, Converter, compare
+from mldeploy.model.parity import Comparison, Converter, prove
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -78,7 +78,7 @@ def climb(
         graph = Graph.model_validate(mapping)
         try:
             converter = Converter(model, graph, answers.outputs)
-            comparison = compare(rows, answers, converter.answer(rows), tolerance)
+            comparison = prove(rows, answers, converter, tolerance)
         except Exception as failure:  # onnxruntime's exceptions share no base class of their own
             attempts.append(Attempt(rung, f"does not run: {str(failure).splitlines()[0][:200]}"))
             continue

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from mldeploy.bundle import Outputs
@@ -47,6 +47,21 @@ class Answers:
     def can_be_compared(self, row: int) -> bool:
         """Whether the original gave an answer that follows from what it learned."""
         return row not in self.refused and row not in self.undecided
+
+    def select(self, rows: Sequence[int]) -> Answers:
+        """The answers to these rows, in this order."""
+
+        def picked(values: list[Any] | None) -> list[Any] | None:
+            return None if values is None else [values[row] for row in rows]
+
+        return replace(
+            self,
+            labels=picked(self.labels),
+            probabilities=picked(self.probabilities),
+            values=picked(self.values),
+            scores=picked(self.scores),
+            refused={place: self.refused[row] for place, row in enumerate(rows) if row in self.refused},
+        )
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ import numpy as np
 import onnxruntime
 
 from mldeploy.bundle import Proof
+from mldeploy.model.rows import joined
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 
 # It makes a scalar beside a matrix product a float32 attribute of it, which takes a double graph's digits away.
 ROUNDING = ["MatMulScaleFusion"]
+# How many rows at once: all rows, then those asked again alone and in pairs, of which there are at most so many.
+BATCHES = (1000, 1, 2)
+MOST_ALONE = 100
 NUMPY = {"float32": np.float32, "float64": np.float64, "int64": np.int64, "bool": np.bool_}
 
 
@@ -52,8 +56,11 @@ class Mismatch:
 
 @dataclass(frozen=True)
 class Comparison:
+    """`worst` are rows that are wrong; `worst_probe` says where the row of the largest error comes from."""
+
     proof: Proof
     worst: list[Mismatch]
+    worst_probe: str
     errors_by_origin: dict[str, tuple[int, int, float]]
 
 
@@ -98,6 +105,33 @@ class Converter:
         return [[classes[at] for classes, at in zip(by_output, row, strict=True)] for row in answered]
 
 
+def prove(rows: Rows, answers: Answers, converter: Converter, tolerance: float) -> Comparison:
+    """Compare all rows, answered a thousand at once, and some of every origin again one by one and in pairs."""
+    first_of = {origin: row for row, origin in reversed(list(enumerate(rows.origins))) if row not in answers.refused}
+    some = sorted(first_of.values())[:MOST_ALONE]
+    order = [*range(len(rows)), *some, *some]
+    parts = [rows, rows.select(some).named("alone"), rows.select(some).named("in pairs")]
+    converted = [
+        converter.answer(part.select(range(start, min(start + size, len(part)))))
+        for part, size in zip(parts, BATCHES, strict=True)
+        for start in range(0, len(part), size)
+    ]
+    return compare(joined(parts), answers.select(order), _together(converted), tolerance)
+
+
+def _together(parts: list[Converted]) -> Converted:
+    def stacked(arrays: list[npt.NDArray[np.float64] | None]) -> npt.NDArray[np.float64] | None:
+        given = [array for array in arrays if array is not None]
+        return np.concatenate(given) if given else None
+
+    return Converted(
+        labels=None if parts[0].labels is None else [label for part in parts for label in part.labels or []],
+        probabilities=stacked([part.probabilities for part in parts]),
+        values=stacked([part.values for part in parts]),
+        scores=stacked([part.scores for part in parts]),
+    )
+
+
 def compare(rows: Rows, answers: Answers, converted: Converted, tolerance: float) -> Comparison:
     """Compare every row that the original answered for a reason: labels must be equal, numbers within `tolerance`.
 
@@ -130,7 +164,8 @@ def compare(rows: Rows, answers: Answers, converted: Converted, tolerance: float
         for place in order[:20]
         if flips[place] or over[place]
     ]
-    return Comparison(proof, worst, _by_origin(rows, kept, flips | over, errors))
+    worst_probe = rows.origins[kept[int(np.argmax(errors))]] if errors.any() else ""
+    return Comparison(proof, worst, worst_probe, _by_origin(rows, kept, flips | over, errors))
 
 
 def _tensor(tensor: Tensor, rows: Rows, missing_string: str) -> npt.NDArray[Any]:

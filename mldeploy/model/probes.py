@@ -6,9 +6,13 @@ import math
 import random
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from mldeploy.model.rows import Rows, joined, rows_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from mldeploy.model.rows import Value
     from mldeploy.model.sample import Sample
     from mldeploy.model.signature import Field
@@ -16,8 +20,10 @@ if TYPE_CHECKING:
 SEED = 20260901
 DRAWN = 1000
 MAX_SAMPLE = 10_000
-MAX_CATEGORIES = 100
+MAX_CATEGORIES = 500
+MAX_THRESHOLDS = 3000
 MISSING_RATE = 0.05
+SIGNS = ("-", "_", ".", ", ", "'", "\n\t", "\u00a0", "\u200b", " 1 ", " é ", " e\u0301 ", "ß")
 TEXTS = ("", " ", "0", "naïve café", "日本語 テキスト", "🙂", "A" * 300)
 
 
@@ -67,7 +73,7 @@ def _draw(field: Field, source: random.Random) -> Value:
     if field.categories:
         return source.choice(field.categories)  # type: ignore[no-any-return]
     if field.dtype == "string":
-        return field.usual
+        return _sentence(field, source) if field.words else field.usual
     assert isinstance(field.usual, (int, float))  # noqa: S101
     if field.minimum is not None and field.maximum is not None and source.random() < 0.7:
         drawn = source.uniform(field.minimum, field.maximum)
@@ -81,20 +87,21 @@ def _probe_rows(fields: list[Field], bases: list[dict[str, Value]], source: rand
     rows: list[dict[str, Value]] = []
     origins: list[str] = []
 
-    def add(origin: str, **changes: Value) -> None:
+    def add(origin: str, changes: Mapping[str, Value]) -> None:
         rows.append({**source.choice(bases), **changes})
         origins.append(origin)
 
+    most = max(2, MAX_THRESHOLDS // len(fields))
     for field in fields:
-        for origin, value in _probe_values(field):
-            add(f"{origin}: {field.name}", **{field.name: value})
+        for origin, value in _probe_values(field, most):
+            add(f"{origin}: {field.name}", {field.name: value})
     missing = {field.name: None for field in fields if field.nullable}
     if len(missing) > 1:
-        add("missing: all at once", **missing)
+        add("missing: all at once", missing)
     return rows_of(rows, origins, [field.name for field in fields])
 
 
-def _probe_values(field: Field) -> list[tuple[str, Value]]:
+def _probe_values(field: Field, most: int) -> list[tuple[str, Value]]:
     values: list[tuple[str, Value]] = []
     if field.nullable:
         values += [("missing", None)] * 3
@@ -102,26 +109,63 @@ def _probe_values(field: Field) -> list[tuple[str, Value]]:
         values += [("category", value) for value in field.categories[:MAX_CATEGORIES]]
         if field.takes_unknown and field.unseen() is not None:
             values += [("unseen", field.unseen())] * 3
+            values += [("unseen", value) for value in _beside(field)]
             values += [("text", text) for text in TEXTS if field.dtype == "string"]
         return values
     if field.dtype == "bool":
         return [*values, ("category", False), ("category", True)]
     if field.dtype == "string":
-        return [*values, *(("text", text) for text in TEXTS)]
-    return values + _number_probes(field)
+        return [*values, *(("text", text) for text in _texts(field))]
+    return values + _number_probes(field, most)
 
 
-def _number_probes(field: Field) -> list[tuple[str, Value]]:
+def _beside(field: Field) -> list[Value]:
+    """Numbers close to the categories, which a lookup that rounds takes for one of them."""
+    if field.dtype == "string" or not field.categories:
+        return []
+    low = min(field.categories)
+    near = [low - 1] if field.dtype == "int" else [low - 1.0, *(each + 0.7 for each in field.categories[:3])]
+    return [value for value in near if value not in field.categories]
+
+
+def _number_probes(field: Field, most: int) -> list[tuple[str, Value]]:
+    """Extremes, and what is at and around the field's thresholds, of which at most `most` are taken."""
     low = field.minimum if field.minimum is not None else float(field.usual or 0) - 2 * field.spread
     high = field.maximum if field.maximum is not None else float(field.usual or 0) + 2 * field.spread
     reach = max(abs(low), abs(high), 1.0)
     huge = (reach * 1e6, -reach * 1e6, reach * 1e12)
     extremes = [0.0, -1.0, 1.0, low, high, low - field.spread, high + field.spread, *huge]
+    edges = field.thresholds[:: math.ceil(len(field.thresholds) / most) or 1]
     if field.dtype == "int":
-        around = {int(edge) + step for edge in field.thresholds for step in (-1, 0, 1)}
+        around = {math.floor(edge) + step for edge in edges for step in (-1, 0, 1, 2)}
         return [*(("extreme", int(value)) for value in extremes), *(("threshold", value) for value in sorted(around))]
     probes: list[tuple[str, Value]] = [("extreme", value) for value in [*extremes, 1e-30, -1e-30]]
-    for edge in field.thresholds:
-        for value in (math.nextafter(edge, -math.inf), edge, math.nextafter(edge, math.inf)):
-            probes.append(("threshold", value))
+    for edge in edges:
+        probes += [("threshold", value) for value in _around(edge)]
     return probes
+
+
+def _around(edge: float) -> list[float]:
+    """The number itself and its neighbours, as doubles and as float32, in which some models compare."""
+    doubles = [math.nextafter(edge, -math.inf), edge, math.nextafter(edge, math.inf)]
+    if abs(edge) > np.finfo(np.float32).max:
+        return doubles
+    return doubles + [float(np.nextafter(np.float32(edge), np.float32(end))) for end in (-math.inf, math.inf)]
+
+
+def _sentence(field: Field, source: random.Random) -> str:
+    return " ".join(source.choices(field.words, k=source.randint(1, 12)))
+
+
+def _texts(field: Field) -> list[str]:
+    """Odd texts, and the model's own words in odd company."""
+    if not field.words:
+        return list(TEXTS)
+    some = field.words[:: math.ceil(len(field.words) / 20)]
+    line = " ".join(some)
+    return [
+        *TEXTS,
+        *some,
+        *(some[0] * 2, f"{some[0]} " * 50, line, line.upper(), line.title(), line[::-1], line + " " + line),
+        *(sign.join(some) for sign in SIGNS),
+    ]

@@ -43,6 +43,7 @@ def parity_html(title: str, estimator: str, attempts: list[Attempt], notes: list
         else f'<p class="bad">Not proven: {proof.label_flips} labels differ and {proof.rows_over_tolerance} '
         f"of {proof.rows} rows are over the tolerance {proof.tolerance:g}.</p>"
     )
+    worst = comparison.worst_probe
     kinds = [
         (kind, count, wrong, f"{error:.2g}") for kind, (count, wrong, error) in comparison.errors_by_origin.items()
     ]
@@ -50,6 +51,7 @@ def parity_html(title: str, estimator: str, attempts: list[Attempt], notes: list
         f"<h1>{escape(title)}</h1><p>{escape(estimator)}</p>{outcome}",
         "".join(f"<p>{escape(note)}</p>" for note in notes),
         "<h2>Rows compared</h2>" + _table(("rows from", "rows", "wrong", "largest error"), kinds),
+        f"<p>The largest error is in a row of <code>{escape(worst)}</code>.</p>" if worst else "",
         "<h2>Conversions tried</h2>" + _table(("rung", "outcome"), [(each.rung, each.outcome) for each in attempts]),
     ]
     if profile:
@@ -69,6 +71,7 @@ def _attempt(attempt: Attempt) -> dict[str, Any]:
             kind: {"rows": count, "wrong": wrong, "max_error": error}
             for kind, (count, wrong, error) in attempt.comparison.errors_by_origin.items()
         }
+        result["worst_probe"] = attempt.comparison.worst_probe
         result["worst"] = [asdict(mismatch) for mismatch in attempt.comparison.worst]
     return result
 

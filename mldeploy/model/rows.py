@@ -24,6 +24,10 @@ class Rows:
     def instance(self, row: int) -> dict[str, Value]:
         return {name: values[row] for name, values in self.columns.items()}
 
+    def named(self, origin: str) -> Rows:
+        """The same rows, said to come from there."""
+        return Rows(self.columns, [f"{origin}: {each}" for each in self.origins])
+
     def select(self, rows: Sequence[int]) -> Rows:
         return Rows(
             {name: [values[row] for row in rows] for name, values in self.columns.items()},

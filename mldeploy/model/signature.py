@@ -20,7 +20,10 @@ UNSEEN = "(never seen in training)"
 
 @dataclass(frozen=True)
 class Field:
-    """One field and what is known to make rows for it. `usual` is a value that the model takes."""
+    """One field and what is known to make rows for it. `usual` is a value that the model takes.
+
+    `thresholds` are numbers around which the model answers otherwise, `words` what its texts are made of.
+    """
 
     name: str
     dtype: DType
@@ -30,6 +33,7 @@ class Field:
     spread: float = 1.0
     categories: tuple[Any, ...] | None = None
     thresholds: tuple[float, ...] = ()
+    words: tuple[str, ...] = ()
     missing_is_none: bool = False
     categorical: bool = False
     nullable: bool = False

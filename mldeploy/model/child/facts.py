@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Callable
 
 import numpy as np
 
@@ -17,16 +17,17 @@ from .emit.registry import splits_of
 from .kinds import plain
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 MAX_THRESHOLDS = 64
+MAX_WORDS = 200
 
 
 @dataclass
 class Facts:
     """Of one field. `low` and `high` are what the fit saw exactly; `center` and `spread` only suggest values.
 
-    `categorical` says that the model wants the field as pandas' categories.
+    `categorical` says that the model wants the field as pandas' categories; `words` are what a text may hold.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Facts:
     missing_is_none: bool = False
     categorical: bool = False
     categories: list[Any] | None = None
+    words: list[str] = field(default_factory=list)
     thresholds: list[float] = field(default_factory=list)
     low: float | None = None
     high: float | None = None
@@ -42,11 +44,7 @@ class Facts:
     spread: float | None = None
 
     def to_json(self) -> dict[str, Any]:
-        thresholds = sorted(set(self.thresholds))
-        if len(thresholds) > MAX_THRESHOLDS:
-            picked = np.linspace(0, len(thresholds) - 1, MAX_THRESHOLDS).round().astype(int)
-            thresholds = [thresholds[position] for position in picked]
-        return {**self.__dict__, "thresholds": thresholds}
+        return {**self.__dict__, "thresholds": _spread(sorted(set(self.thresholds)), MAX_THRESHOLDS)}
 
 
 @dataclass(frozen=True)
@@ -83,6 +81,8 @@ def _walk(step: Any, traces: list[Trace]) -> list[Trace]:
     if hasattr(step, "transformer_list"):
         return [trace for _, inner in step.transformer_list for trace in _walk(inner, traces)]
     _note(step, traces)
+    for member, given in _members(step, traces):
+        _walk(member, given)
     return _after(step, traces)
 
 
@@ -97,8 +97,13 @@ def _walk_columns(step: Any, traces: list[Trace]) -> list[Trace]:
 
 
 def _note(step: Any, traces: list[Trace]) -> None:
-    if hasattr(step, "vocabulary_") and len(traces) == 1 and traces[0].facts is not None:
+    if hasattr(step, "build_analyzer") and len(traces) == 1 and traces[0].facts is not None:
         traces[0].facts.text = True
+        traces[0].facts.words = _spread(sorted(getattr(step, "vocabulary_", ())), MAX_WORDS)
+    if hasattr(step, "tree_"):
+        inner = step.tree_.children_left >= 0
+        _note_thresholds(traces, step.tree_.feature[inner], step.tree_.threshold[inner])
+        return
     for place, trace in enumerate(traces):
         if trace.facts is not None:
             _note_column(step, place, trace, trace.facts)
@@ -110,14 +115,31 @@ def _note(step: Any, traces: list[Trace]) -> None:
             if facts is not None:
                 _note_categories(facts, categories)
                 facts.categorical = True
-    for estimator in _trees(step):
-        tree = estimator.tree_
-        inner = tree.children_left >= 0
-        _note_thresholds(traces, tree.feature[inner], tree.threshold[inner])
-    if getattr(step, "_preprocessor", None) is None:
-        for predictor in [each for stage in getattr(step, "_predictors", []) for each in stage]:
-            inner = predictor.nodes[predictor.nodes["is_leaf"] == 0]
-            _note_thresholds(traces, inner["feature_idx"], inner["num_threshold"])
+    if hasattr(step, "_predictors"):
+        given = traces if getattr(step, "_preprocessor", None) is None else _walk(step._preprocessor, traces)
+        for predictor in [each for stage in step._predictors for each in stage]:
+            inner = (predictor.nodes["is_leaf"] == 0) & (predictor.nodes["is_categorical"] == 0)
+            nodes = predictor.nodes[inner]
+            _note_thresholds(given, nodes["feature_idx"], nodes["num_threshold"])
+
+
+def _members(step: Any, traces: list[Trace]) -> Iterator[tuple[Any, list[Trace]]]:
+    """The fitted estimators that a step is made of, each with the columns it is given."""
+    if type(step).__name__ == "FrozenEstimator":
+        yield step.estimator, traces
+    for calibrated in getattr(step, "calibrated_classifiers_", []):
+        yield calibrated.estimator, traces
+    members = getattr(step, "estimators_", None)
+    if members is not None:
+        chosen = getattr(step, "estimators_features_", None)
+        for place, member in enumerate(np.ravel(np.array(members, dtype=object))):
+            given = traces if chosen is None else [traces[position] for position in chosen[place]]
+            # A chain's members are given the answers of those before them, too.
+            yield member, given + [Trace()] * (getattr(member, "n_features_in_", 0) - len(given))
+        return  # where there are several, `estimator_` is what they were made from
+    for name in ("best_estimator_", "estimator_", "regressor_"):
+        if hasattr(step, name):
+            yield getattr(step, name), _after(step, traces) if hasattr(step, "ranking_") else traces
 
 
 def _note_column(step: Any, place: int, trace: Trace, facts: Facts) -> None:
@@ -158,17 +180,18 @@ def _note_thresholds(traces: list[Trace], features: Any, thresholds: Any) -> Non
             facts.thresholds.append(traces[feature].field_value(threshold))
 
 
-def _trees(step: Any) -> list[Any]:
-    if hasattr(step, "tree_"):
-        return [step]
-    members = getattr(step, "estimators_", [])
-    members = members.ravel() if isinstance(members, np.ndarray) else members
-    return [member for member in members if hasattr(member, "tree_")]
-
-
 def _edges(step: Any, place: int) -> list[float]:
-    edges = _entry(getattr(step, "bin_edges_", None), place)
-    return [] if edges is None else [float(edge) for edge in edges[1:-1]]
+    """Where a step treats a column's values otherwise from there on."""
+    edges: dict[str, Callable[[], Any]] = {
+        "BernoulliNB": lambda: [] if step.binarize is None else [step.binarize],
+        "Binarizer": lambda: [step.threshold],
+        "KBinsDiscretizer": lambda: step.bin_edges_[place][1:-1],
+        "PowerTransformer": lambda: [0.0],
+        "QuantileTransformer": lambda: step.quantiles_[:, place],
+        "SplineTransformer": lambda: step.bsplines_[place].t,
+    }
+    found = edges.get(type(step).__name__)
+    return [] if found is None else [float(edge) for edge in found()]
 
 
 def _after(step: Any, traces: list[Trace]) -> list[Trace]:
@@ -186,6 +209,8 @@ def _after(step: Any, traces: list[Trace]) -> list[Trace]:
     if kind == "SimpleImputer":
         kept = [trace for trace, fill in zip(traces, step.statistics_) if not is_missing(fill)]
         return kept + [Trace()] * len(getattr(getattr(step, "indicator_", None), "features_", []))
+    if kind in ("IterativeImputer", "KNNImputer") and len(step.get_feature_names_out()) == len(traces):
+        return traces
     if kind == "FunctionTransformer" and step.func is None:
         return traces
     if hasattr(step, "get_support"):
@@ -202,6 +227,13 @@ def _rescaled(traces: list[Trace], shift: Any, scale: Any) -> list[Trace]:
         start = 0.0 if shift is None else float(shift[place])
         result.append(replace(trace, shift=trace.field_value(start), scale=trace.scale * by))
     return result
+
+
+def _spread(values: list[Any], most: int) -> list[Any]:
+    """At most so many of the values, evenly spread over them."""
+    if len(values) <= most:
+        return values
+    return [values[position] for position in np.linspace(0, len(values) - 1, most).round().astype(int)]
 
 
 def _entry(values: Any, place: int) -> Any:

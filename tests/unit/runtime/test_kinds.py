@@ -186,7 +186,7 @@ def test_what_a_model_is_follows_from_how_it_answers(model: Any, said: str, tmp_
     session = Session()
     opened = {"path": str(tmp_path / "model.joblib"), "packages": sorted(PACKAGES), "names": sorted(STANDARD)}
     assert "unusable" not in session.handle({"do": "open", **opened})
-    fields = [{"name": name, "dtype": "float", "missing_is_none": False} for name in X]
+    fields = [{"name": name, "dtype": "float", "missing_is_none": False, "categories": None} for name in X]
     answer = session.handle({"do": "answer", "fields": fields, "columns": FRESH.to_dict("list")})
     assert answer["kind"]["task"] == said
 

@@ -24,7 +24,7 @@ def request_type(manifest: Manifest) -> type[Any]:
     """
     types = [_field_type(field, integer_limit(manifest, field)) for field in manifest.inputs]
     instance = _record("Instance", manifest, types)
-    columns = _record("Columns", manifest, [list[kind] for kind in types])  # type: ignore[valid-type]
+    columns = _record("Columns", manifest, [Annotated[list[kind], Meta(min_length=1)] for kind in types])  # type: ignore[valid-type]
     fields: list[tuple[str, Any, Any]] = [
         ("instances", Annotated[list[instance], Meta(min_length=1)] | UnsetType, UNSET),  # type: ignore[valid-type]
         ("columns", columns | UnsetType, UNSET),

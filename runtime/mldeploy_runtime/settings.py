@@ -71,6 +71,16 @@ class Settings:
     circuit_seconds: float = 5.0
     limits: Limits = field(default_factory=Limits)
 
+    @property
+    def takes_tokens(self) -> bool:
+        """Whether JSON Web Tokens are keys."""
+        return self.jwt.secret_file is not None or self.jwt.jwks_file is not None
+
+    @property
+    def needs_key(self) -> bool:
+        """Whether a request needs a key."""
+        return self.keys is not None or self.takes_tokens
+
 
 def read_settings(arguments: list[str] | None = None) -> Settings:
     """Parse the command line; what it does not say comes from the environment."""

@@ -26,9 +26,9 @@ def read(body: bytes, manifest: Manifest) -> dict[str, list[Any]]:
                 raise Problem("malformed-body", "Send Arrow's buffers uncompressed, and the body as gzip if need be.")
         table = pa.ipc.open_stream(body).read_all()
         table.validate(full=True)
-    except (pa.ArrowException, OSError, struct.error) as failure:
+        names = table.column_names
+    except (pa.ArrowException, OSError, ValueError, struct.error) as failure:
         raise Problem("malformed-body", f"The body is no Arrow IPC stream: {failure}.") from None
-    names = table.column_names
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
         raise _invalid(FieldError("the column twice", "each column once", field=twice))

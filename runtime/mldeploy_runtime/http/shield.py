@@ -32,19 +32,18 @@ class Quota(NamedTuple):
 
 
 class Shield:
-    """`is_up` says whether there is anything to check, `needs_key` whether keys are on."""
+    """`is_up` says whether there is anything to check."""
 
     def __init__(self, settings: Settings, signer: Signer, limiter: RateLimiter, log: Log) -> None:
         """Raises SettingsError when a file of the settings cannot be used."""
-        uses_tokens = settings.jwt.secret_file is not None or settings.jwt.jwks_file is not None
         find_token = None
-        if uses_tokens:
+        if settings.takes_tokens:
             # PyJWT takes a fifth of a second to import.
             from mldeploy_runtime.tokens import token_finder
 
             find_token = token_finder(settings.jwt)
-        self.needs_key = settings.keys is not None or uses_tokens
-        self.is_up = self.needs_key or settings.rate_per_address is not None
+        self.is_up = settings.needs_key or settings.rate_per_address is not None
+        self._needs_key = settings.needs_key
         self._keys = Keys(KeyFile(settings.keys, log) if settings.keys else None, signer, find_token)
         self._limiter = limiter
         self._rate_per_key = settings.rate_per_key
@@ -57,11 +56,11 @@ class Shield:
         Notes in it the key's name, and what the answer's head says of rates. Raises Problem: `unauthorized`,
         `forbidden` or `rate-limited`.
         """
-        key = _key_of(request) if self.needs_key else None
+        key = _key_of(request) if self._needs_key else None
         caller = self._keys.find(key) if key else None
         if self._per_address is not None and not (caller and caller.exempt):
             self._take(request, b"address", self.address(request), self._per_address)
-        if not self.needs_key:
+        if not self._needs_key:
             return
         if caller is None:
             raise _unauthorized(key)

@@ -1,0 +1,73 @@
+"""A load test of a release on a real VM: let in by the host itself, kept in the ledger, asked for before production."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.integration.command import mldeploy
+from tests.integration.site import FIRST, SECOND, Site
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.rig import Rig
+
+LOAD = ("loadtest", "--qps", "40", "--duration", "3s", "--warmup", "500ms", "--p99", "5s")
+
+
+@pytest.fixture(scope="module")
+def site(rig: Rig, bundles: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Site:
+    rig.vm.reset()
+    folder = tmp_path_factory.mktemp("loadtest")
+    shutil.copy(rig.config, folder / "mldeploy.toml")
+    return Site(folder, rig, bundles)
+
+
+def loadtest(site: Site, *options: str) -> Any:
+    version = site.serving()[1]
+    return mldeploy(site.folder, *LOAD, "--bundle", str(site.bundles[version]), "--json", *options).outcome
+
+
+def recorded(site: Site) -> dict[str, Any]:
+    """What `releases` shows of the load test of each version."""
+    return {row["version"]: row["loadtest"] for row in mldeploy(site.folder, "releases", "--json").outcome}
+
+
+def test_the_result_is_kept_with_the_release_that_answered_and_compared_with_the_one_before(site: Site) -> None:
+    site.ship(FIRST)
+    first = loadtest(site)
+    assert first["verdict"] == "met"
+    assert first["requests"] == 120
+    assert first["comparison"] is None
+    # Ramp and warm-up are counted by the server as well; each request held one row.
+    assert first["server"]["rows"] == 140
+    assert first["server"]["statuses"] == {"200": 140}
+    site.ship(SECOND)
+    second = loadtest(site)
+    assert second["comparison"]["previous"] == "r1"
+    change = second["comparison"]["change"]
+    assert change["low"] <= change["ratio"] <= change["high"]
+    shown = recorded(site)
+    assert shown[FIRST]["p99_s"] == pytest.approx(first["p99_s"], abs=1e-6)
+    assert shown[SECOND]["p99_s"] == pytest.approx(second["p99_s"], abs=1e-6)
+
+
+def test_only_what_has_passed_on_the_staging_host_is_shipped_where_that_is_required(site: Site) -> None:
+    unset = mldeploy(site.folder, "ship", str(site.bundles[SECOND]), "--require-loadtest")
+    assert unset.exit_code == 2
+    assert "staging" in unset.stderr
+    config = site.folder / "mldeploy.toml"
+    config.write_text(f'{config.read_text()}\n[loadtest]\nstaging = "rig"\n')
+    site.ship(SECOND, "--require-loadtest")
+    missed = mldeploy(
+        site.folder, *LOAD[:-1], "1ms", "--bundle", str(site.bundles[SECOND]), "--rows-per-request", "100"
+    )
+    assert missed.exit_code == 4, missed.stderr
+    before = site.releases()
+    refused = mldeploy(site.folder, "ship", str(site.bundles[SECOND]), "--require-loadtest")
+    assert refused.exit_code == 1
+    assert "has not passed a load test on rig" in refused.stderr
+    assert site.releases() == before

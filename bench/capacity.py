@@ -22,8 +22,8 @@ from tests import rig as the_rig
 
 MONTHLY_PRICE = 6.0
 HEAD = """\
-| model | rows a request | capacity, requests a second | p50 ms | p99 ms | p99 at 200 a second, ms | a million predictions |
-| --- | ---: | ---: | ---: | ---: | ---: | ---: |"""
+| model | capacity, requests a second | p50 ms | p99 ms | p99 at 200 a second, ms | a million predictions |
+| --- | ---: | ---: | ---: | ---: | ---: |"""
 
 
 def main() -> None:
@@ -48,11 +48,11 @@ def main() -> None:
         for rate, dollars in FARGATE_DOLLARS_A_MONTH.items()
     )
     table = "\n".join(lines)
-    write_section(
-        "capacity",
-        f"{table}\n\nAt ${MONTHLY_PRICE:.0f} a month for the machine, used at its capacity all month. Published prices of"
-        f" ECS Fargate come, by the same sum, to {prices}.\n\n{machine('onnxruntime', 'uvicorn', 'locust')}",
+    note = (
+        f"One row a request. The price is ${MONTHLY_PRICE:.0f} a month for the machine, used at its capacity all month."
+        f" Published prices of ECS Fargate come, by the same sum, to {prices}."
     )
+    write_section("capacity", f"{table}\n\n{note}\n\n{machine('onnxruntime', 'uvicorn', 'locust')}")
 
 
 def run(folder: Path, *arguments: str) -> Any:
@@ -67,12 +67,11 @@ def row(model: str, found: Any, steady: Any) -> str:
     best = next(trial for trial in reversed(found["trials"]) if trial["asked_rate"] == found["rate"])
     cells = [
         model,
-        str(best["rows_per_request"]),
         f"{found['rate']:,.0f}" + (" (all that the generator could send)" if found["limited_by_generator"] else ""),
         f"{best['p50_s'] * 1000:.1f}",
         f"{best['p99_s'] * 1000:.1f}",
         f"{steady['p99_s'] * 1000:.1f}",
-        f"${dollars_a_million(MONTHLY_PRICE, found['rate'] * best['rows_per_request']):.4f}",
+        f"${dollars_a_million(MONTHLY_PRICE, found['rate']):.4f}",
     ]
     return f"| {' | '.join(cells)} |"
 

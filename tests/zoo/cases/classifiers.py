@@ -10,6 +10,7 @@ from sklearn import (
     discriminant_analysis,
     dummy,
     ensemble,
+    gaussian_process,
     linear_model,
     model_selection,
     multiclass,
@@ -20,6 +21,7 @@ from sklearn import (
     svm,
     tree,
 )
+from sklearn.gaussian_process import kernels
 
 from tests.zoo.cases.case import Case, standard, with_step
 from tests.zoo.cases.data import digits, tumours, wine
@@ -86,6 +88,7 @@ def classifiers() -> dict[str, Callable[[], Any]]:
         "complement-bayes": lambda: with_step(preprocessing.MinMaxScaler(clip=True), naive_bayes.ComplementNB()),
         "bernoulli-bayes": lambda: standard(naive_bayes.BernoulliNB()),
         "knn-5": lambda: standard(neighbors.KNeighborsClassifier()),
+        "process": lambda: standard(gaussian_process.GaussianProcessClassifier(kernels.RBF(3.0) * 2.0, optimizer=None)),
         "lda": discriminant_analysis.LinearDiscriminantAnalysis,
         "lda-lsqr": lambda: discriminant_analysis.LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto"),
         "qda": lambda: standard(discriminant_analysis.QuadraticDiscriminantAnalysis(reg_param=0.1)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,6 +10,8 @@ from sklearn import (
     compose,
     dummy,
     ensemble,
+    gaussian_process,
+    kernel_ridge,
     linear_model,
     model_selection,
     neighbors,
@@ -17,6 +20,7 @@ from sklearn import (
     svm,
     tree,
 )
+from sklearn.gaussian_process import kernels
 
 from tests.zoo.cases.case import Case, standard
 from tests.zoo.cases.data import diabetes
@@ -27,6 +31,19 @@ if TYPE_CHECKING:
 
 def cases() -> dict[str, Case]:
     return {f"diabetes/{name}": Case(make, diabetes) for name, make in regressors().items()}
+
+
+def process(kernel: Any) -> Any:
+    return standard(gaussian_process.GaussianProcessRegressor(kernel, optimizer=None, normalize_y=True, alpha=1e-3))
+
+
+KERNELS = {
+    "default": None,
+    "sum": kernels.ConstantKernel(2.0) * kernels.RBF(3.0) + kernels.WhiteKernel(0.5),
+    "matern": kernels.Matern(4.0, nu=1.5) + kernels.DotProduct(2.0),
+    "matern-rough": kernels.Matern(np.arange(1.0, 11.0), nu=2.5) ** 2,
+    "periodic": kernels.ExpSineSquared(2.0, 60.0) * kernels.RationalQuadratic(3.0, 0.7) + kernels.WhiteKernel(5.0),
+}
 
 
 def regressors() -> dict[str, Callable[[], Any]]:
@@ -58,6 +75,9 @@ def regressors() -> dict[str, Callable[[], Any]]:
             )
         ),
         "radius": lambda: standard(neighbors.RadiusNeighborsRegressor(2.5)),
+        "kernel-ridge": lambda: standard(kernel_ridge.KernelRidge(kernel="rbf", gamma=0.1)),
+        "kernel-ridge-poly": lambda: standard(kernel_ridge.KernelRidge(kernel="poly", degree=2, alpha=5)),
+        **{f"process-{name}": partial(process, kernel) for name, kernel in KERNELS.items()},
         "linear-svr": lambda: standard(svm.LinearSVR(C=10)),
         "svr": lambda: standard(svm.SVR(C=100)),
         "nu-svr": lambda: standard(svm.NuSVR(kernel="linear")),

@@ -5,7 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from sklearn import decomposition, discriminant_analysis, ensemble, feature_selection, impute, preprocessing, tree
+from sklearn import (
+    decomposition,
+    discriminant_analysis,
+    ensemble,
+    feature_selection,
+    impute,
+    kernel_approximation,
+    preprocessing,
+    tree,
+)
 from sklearn.pipeline import FeatureUnion, make_pipeline
 
 from tests.zoo.cases.case import Case, after, filled, one_hot, standard, with_step, with_words
@@ -56,6 +65,36 @@ def number_steps() -> dict[str, Callable[[], Any]]:
         "from-model": lambda: feature_selection.SelectFromModel(
             ensemble.RandomForestClassifier(n_estimators=5, random_state=0)
         ),
+        "ranks-normal": lambda: preprocessing.QuantileTransformer(n_quantiles=60, output_distribution="normal"),
+        "splines": preprocessing.SplineTransformer,
+        "splines-linear": lambda: preprocessing.SplineTransformer(
+            6, degree=2, knots="quantile", extrapolation="linear", include_bias=False
+        ),
+        "splines-periodic": lambda: preprocessing.SplineTransformer(extrapolation="periodic"),
+        "splines-continued": lambda: make_pipeline(
+            preprocessing.MinMaxScaler(clip=True), preprocessing.SplineTransformer(4, extrapolation="continue")
+        ),
+        "nystroem": lambda: standard(kernel_approximation.Nystroem(n_components=20, random_state=0)),
+        "nystroem-poly": lambda: standard(
+            kernel_approximation.Nystroem("poly", degree=2, n_components=20, random_state=0)
+        ),
+        "nystroem-laplacian": lambda: standard(
+            kernel_approximation.Nystroem("laplacian", gamma=0.1, n_components=20, random_state=0)
+        ),
+        "random-waves": lambda: standard(kernel_approximation.RBFSampler(n_components=30, random_state=0)),
+        "skewed-chi2": lambda: make_pipeline(
+            preprocessing.MinMaxScaler(clip=True),
+            kernel_approximation.SkewedChi2Sampler(n_components=30, random_state=0),
+        ),
+        "additive-chi2": lambda: make_pipeline(
+            preprocessing.MinMaxScaler(clip=True), kernel_approximation.AdditiveChi2Sampler(sample_steps=3)
+        ),
+        "count-sketch": lambda: make_pipeline(
+            preprocessing.MinMaxScaler(clip=True),
+            kernel_approximation.PolynomialCountSketch(degree=3, coef0=1, n_components=40, random_state=0),
+        ),
+        "kernel-pca": lambda: standard(decomposition.KernelPCA(4, kernel="rbf", gamma=0.05)),
+        "kernel-pca-cosine": lambda: standard(decomposition.KernelPCA(4, kernel="cosine")),
         "ranks": lambda: preprocessing.QuantileTransformer(n_quantiles=50),
         "ranks-with-ties": lambda: make_pipeline(
             preprocessing.FunctionTransformer(np.floor), preprocessing.QuantileTransformer(n_quantiles=100)

@@ -16,6 +16,19 @@ if TYPE_CHECKING:
 AXIS = np.array([1])
 
 
+Metric = Callable[["Graph", str, np.ndarray, "dict[str, Any]"], str]
+Term = Callable[["Graph", str, np.ndarray, int], str]
+
+
+def _square(graph: Graph, value: str, others: np.ndarray, place: int) -> str:  # noqa: ARG001
+    apart = graph.add("Sub", value, others)
+    return graph.add("Mul", apart, apart)
+
+
+def _size(graph: Graph, value: str, others: np.ndarray, place: int) -> str:  # noqa: ARG001
+    return graph.add("Abs", graph.add("Sub", value, others))
+
+
 def distances(graph: Graph, x: str, points: np.ndarray, model: Any) -> str:
     """By the metric of a fitted model of nearest neighbours: double [rows, points]."""
     metric, settings = model.effective_metric_, model.effective_metric_params_ or {}
@@ -39,7 +52,7 @@ def nearest(graph: Graph, x: str, points: np.ndarray) -> str:
 
 
 def _euclidean(graph: Graph, x: str, points: np.ndarray, settings: dict[str, Any]) -> str:  # noqa: ARG001
-    return graph.add("Sqrt", _summed(graph, x, points, _square))
+    return graph.add("Sqrt", summed(graph, x, points))
 
 
 def _weighted_euclidean(graph: Graph, x: str, points: np.ndarray, settings: dict[str, Any]) -> str:
@@ -54,11 +67,11 @@ def _mahalanobis(graph: Graph, x: str, points: np.ndarray, settings: dict[str, A
 
 
 def _manhattan(graph: Graph, x: str, points: np.ndarray, settings: dict[str, Any]) -> str:  # noqa: ARG001
-    return _summed(graph, x, points, _size)
+    return summed(graph, x, points, _size)
 
 
 def _chebyshev(graph: Graph, x: str, points: np.ndarray, settings: dict[str, Any]) -> str:  # noqa: ARG001
-    return _summed(graph, x, points, _size, combine="Max")
+    return summed(graph, x, points, _size, combine="Max")
 
 
 def _minkowski(graph: Graph, x: str, points: np.ndarray, settings: dict[str, Any]) -> str:
@@ -69,7 +82,7 @@ def _minkowski(graph: Graph, x: str, points: np.ndarray, settings: dict[str, Any
         raised = graph.add("Pow", _size(graph, value, others, place), power)
         return graph.add("Mul", raised, float(weights[place]))
 
-    return graph.add("Pow", _summed(graph, x, points, term), 1.0 / power)
+    return graph.add("Pow", summed(graph, x, points, term), 1.0 / power)
 
 
 def _canberra(graph: Graph, x: str, points: np.ndarray, settings: dict[str, Any]) -> str:  # noqa: ARG001
@@ -78,14 +91,14 @@ def _canberra(graph: Graph, x: str, points: np.ndarray, settings: dict[str, Any]
         total = graph.add("Add", graph.add("Abs", value), np.abs(others))
         return graph.add("Div", apart, graph.add("Where", graph.add("Equal", total, 0.0), 1.0, total))
 
-    return _summed(graph, x, points, term)
+    return summed(graph, x, points, term)
 
 
 def _bray_curtis(graph: Graph, x: str, points: np.ndarray, settings: dict[str, Any]) -> str:  # noqa: ARG001
     def together(graph: Graph, value: str, others: np.ndarray, place: int) -> str:  # noqa: ARG001
         return graph.add("Add", graph.add("Abs", value), np.abs(others))
 
-    apart, total = _summed(graph, x, points, _size), _summed(graph, x, points, together)
+    apart, total = summed(graph, x, points, _size), summed(graph, x, points, together)
     return graph.add("Div", apart, graph.add("Where", graph.add("Equal", total, 0.0), 1.0, total))
 
 
@@ -93,7 +106,7 @@ def _hamming(graph: Graph, x: str, points: np.ndarray, settings: dict[str, Any])
     def term(graph: Graph, value: str, others: np.ndarray, place: int) -> str:  # noqa: ARG001
         return graph.cast(graph.add("Not", graph.add("Equal", value, others)), TensorProto.DOUBLE)
 
-    return graph.add("Div", _summed(graph, x, points, term), float(points.shape[1]))
+    return graph.add("Div", summed(graph, x, points, term), float(points.shape[1]))
 
 
 def _cosine(graph: Graph, x: str, points: np.ndarray, settings: dict[str, Any]) -> str:  # noqa: ARG001
@@ -104,7 +117,6 @@ def _cosine(graph: Graph, x: str, points: np.ndarray, settings: dict[str, Any]) 
     return graph.add("Clip", graph.add("Sub", 1.0, likeness), 0.0, 2.0)
 
 
-Metric = Callable[["Graph", str, np.ndarray, "dict[str, Any]"], str]
 METRICS: dict[str, Metric] = {
     "braycurtis": _bray_curtis,
     "canberra": _canberra,
@@ -124,10 +136,8 @@ METRICS: dict[str, Metric] = {
 }
 
 
-def _summed(
-    graph: Graph, x: str, points: np.ndarray, term: Callable[[Graph, str, np.ndarray, int], str], combine: str = "Add"
-) -> str:
-    """The terms of all features, one after the other as scikit-learn's search trees take them.
+def summed(graph: Graph, x: str, points: np.ndarray, term: Term = _square, combine: str = "Add") -> str:
+    """The terms of all features, by default squares, one after the other as scikit-learn's search trees take them.
 
     The expanded square would be faster, but loses digits, and with them the order of near neighbours.
     """
@@ -136,12 +146,3 @@ def _summed(
         found = term(graph, scores.column(graph, x, place), points[:, place], place)
         total = graph.add(combine, total, found) if total else found
     return total
-
-
-def _square(graph: Graph, value: str, others: np.ndarray, place: int) -> str:  # noqa: ARG001
-    apart = graph.add("Sub", value, others)
-    return graph.add("Mul", apart, apart)
-
-
-def _size(graph: Graph, value: str, others: np.ndarray, place: int) -> str:  # noqa: ARG001
-    return graph.add("Abs", graph.add("Sub", value, others))

@@ -8,16 +8,21 @@ import numpy as np
 from onnx import TensorProto
 
 from .graph import columns_of
-from .registry import numeric_matrix, require, transformer
+from .piecewise import normal_quantile
+from .registry import numeric_matrix, transformer
 
 if TYPE_CHECKING:
     from .graph import Column, Graph
 
+# For normal output scikit-learn takes values this near to an end to lie there, and ranks to lie this far from 0 and 1.
+NEAR_AN_END = 1e-7
+LEAST_SHARE = float(NEAR_AN_END - np.spacing(1))
+
 
 @transformer("sklearn.preprocessing:QuantileTransformer")
 def quantiles(graph: Graph, estimator: Any, columns: list[Column]) -> list[Column]:
-    """A value's rank: where several quantiles are equal, the middle of their ranks."""
-    require(estimator.output_distribution == "uniform", estimator, "output_distribution='normal'")
+    """A value's rank, or the normal quantile of it: where several quantiles are equal, the middle of their ranks."""
+    normal = estimator.output_distribution == "normal"
     ranks = np.asarray(estimator.references_, dtype=np.float64)
     parts = []
     for place, column in enumerate(columns):
@@ -26,8 +31,13 @@ def quantiles(graph: Graph, estimator: Any, columns: list[Column]) -> list[Colum
         upper = interpolated(graph, value, knots, ranks)
         lower = interpolated(graph, graph.add("Neg", value), -knots[::-1], -ranks[::-1])
         middle = graph.add("Mul", graph.add("Sub", upper, lower), 0.5)
-        middle = graph.add("Where", graph.add("Equal", value, float(knots[-1])), 1.0, middle)
-        middle = graph.add("Where", graph.add("Equal", value, float(knots[0])), 0.0, middle)
+        at_end, at_start = graph.add("Equal", value, float(knots[-1])), graph.add("Equal", value, float(knots[0]))
+        if normal:
+            at_end = graph.add("Greater", graph.add("Add", value, NEAR_AN_END), float(knots[-1]))
+            at_start = graph.add("Less", graph.add("Sub", value, NEAR_AN_END), float(knots[0]))
+        middle = graph.add("Where", at_start, 0.0, graph.add("Where", at_end, 1.0, middle))
+        if normal:
+            middle = normal_quantile(graph, graph.add("Clip", middle, LEAST_SHARE, 1.0 - LEAST_SHARE))
         parts.append(graph.add("Where", graph.add("IsNaN", value), value, middle))
     return [column for part in parts for column in columns_of(part, 1)]
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from mldeploy_runtime.circuit import Circuit
 from mldeploy_runtime.keys import Signer
+from mldeploy_runtime.prediction_log import LOST
 from mldeploy_runtime.shared import Board, RateLimiter
 
 if TYPE_CHECKING:
@@ -24,7 +25,8 @@ OF_THE_PROCESS = (PROCESS, LISTENS, SETTLED, READY, IN_FLIGHT)
 class Worker:
     """What one worker lets the others know: `numbers`, and in `reason` why it is not ready.
 
-    `queued` is how many requests wait for the next run, `log_lost` how many lines of the log were dropped.
+    `queued` is how many requests wait for the next run, `log_lost` how many lines of the log were dropped;
+    `predictions_logged` are the lines of the prediction log that were written, and the two ways they can be lost.
     """
 
     def __init__(self, memory: Memory) -> None:
@@ -32,6 +34,7 @@ class Worker:
         self.reason = Board(memory, str, "the model is being loaded", size=1024)
         self.queued = memory.numbers(1)
         self.log_lost = memory.numbers(1)
+        self.predictions_logged = memory.numbers(3)
 
     def forget(self) -> None:
         """The process has ended: what it had in hand is gone, and what it has counted stays."""
@@ -101,5 +104,6 @@ class Container:
             "in_rotation": self.in_rotation,
             "in_flight": self.in_flight,
             "requests": self.total(REQUESTS),
+            "predictions_lost": int(sum(sum(worker.predictions_logged[LOST:]) for worker in self.workers)),
             "workers": sum(bool(worker.numbers[READY]) for worker in self.workers),
         }

@@ -82,6 +82,15 @@ class _Snapshot(Collector):
         yield CounterMetricFamily("mldeploy_circuit_opened", "How often it was.", container.circuit.opened)
         yield from self._requests()
         yield from self._answers()
+        if service.settings.prediction_log.folder is not None:
+            written, lost, overflowed = _summed([worker.predictions_logged for worker in container.workers])
+            text = "Lines of the prediction log that were written."
+            yield CounterMetricFamily("mldeploy_prediction_log_lines", text, written)
+            text = "Lines of the prediction log that were lost, by reason."
+            family = CounterMetricFamily("mldeploy_prediction_log_lost", text, labels=["reason"])
+            family.add_metric(["disk"], lost)
+            family.add_metric(["behind"], overflowed)
+            yield family
         lost = _summed([worker.log_lost for worker in container.workers])[0]
         yield CounterMetricFamily("mldeploy_log_lines_dropped", "Log lines that were lost.", lost)
 

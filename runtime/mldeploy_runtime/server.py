@@ -72,6 +72,8 @@ async def serve(settings: Settings, place: Place | None = None) -> None:
         loading.cancel()
         if control is not None:
             control.close()
+        if service.prediction_log is not None:
+            service.prediction_log.close()
         log.write("stopped")
         log.flush()
 

@@ -19,6 +19,7 @@ from mldeploy_runtime.contract import build_contract
 from mldeploy_runtime.fallback import fallback_of
 from mldeploy_runtime.golden import GoldenReport, compare
 from mldeploy_runtime.metrics import Metrics, Traffic
+from mldeploy_runtime.prediction_log import PredictionLog
 from mldeploy_runtime.predictions import Prediction, prediction_of, unpack_of
 from mldeploy_runtime.problems import KINDS, Problem
 from mldeploy_runtime.shared import Memory
@@ -88,6 +89,9 @@ class Service:
         self.all_traffic: list[Traffic] = []
         self.batcher = Batcher(_not_loaded, settings.limits)
         self._predict = prediction_of(self.manifest)
+        self.prediction_log: PredictionLog | None = None
+        if settings.prediction_log.folder is not None:
+            self.prediction_log = PredictionLog(settings, self.manifest, log, self.state.predictions_logged)
         self._fallback = fallback_of(self.manifest, self.golden, settings.fallback)
 
     def count_traffic(self, routes: Iterable[str]) -> Traffic:
@@ -130,13 +134,19 @@ class Service:
             raise Problem("not-ready", self.reason, headers=RETRY_SOON)
         self.batcher.admit()
 
-    async def predict(self, body: bytes, request_id: str, *, rows_may_fail: bool = True) -> Predicted:
-        """Answer the body of a /predict request. Raises Problem; where `rows_may_fail` only if no row is answered."""
+    async def predict(self, body: bytes, request_id: str, key: str = "", *, rows_may_fail: bool = True) -> Predicted:
+        """Answer the body of a /predict request that came with the key named `key`.
+
+        Raises Problem; where `rows_may_fail` only if no row is answered.
+        """
         asked = self.contract.decode(body)
         threshold = self.settings.threshold if asked.threshold is None else asked.threshold
         circuit = self.container.circuit
         if circuit.blocks():
-            return self._fall_back(len(asked.rows), threshold, request_id)
+            answer = self._fall_back(len(asked.rows), threshold, request_id)
+            if self.prediction_log is not None:
+                self.prediction_log.add(request_id, key, asked.rows, answer.predictions, fallback=True)
+            return answer
         try:
             raws = await self.batcher.submit(asked.rows)
             answered = predictions = [self._predict(raw, threshold) for raw in raws]
@@ -152,6 +162,8 @@ class Service:
                 raise Problem("model-failed", "The model could not answer these rows.") from failed.first
         circuit.succeeded()
         self.metrics.predictions(answered)
+        if self.prediction_log is not None:
+            self.prediction_log.add(request_id, key, asked.rows, predictions, fallback=False)
         return Predicted(self.manifest.name, self.manifest.version, request_id, predictions)
 
     def _around_failures(self, failed: RowsFailedError, threshold: float | None, request_id: str) -> list[Any]:

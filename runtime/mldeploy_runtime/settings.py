@@ -21,6 +21,9 @@ class SettingsError(Exception):
     """The server cannot be started like this; the message says why."""
 
 
+LEAST_LOG_BYTES = 64 * 1024
+
+
 @dataclass(frozen=True)
 class JwtSettings:
     """JSON Web Tokens as keys: the file of a secret (HS256) or of a JWKS (RS256), and the issuer and audience that a
@@ -30,6 +33,21 @@ class JwtSettings:
     jwks_file: Path | None = None
     issuer: str = ""
     audience: str = ""
+
+
+@dataclass(frozen=True)
+class PredictionLogSettings:
+    """Where predictions are logged; None for nowhere. All files in the folder take no more than `max_bytes`, and each
+    is kept for `keep_days`. Of all requests the share `sample` is logged. The values of the fields in `omit` are left
+    out, those of the fields in `hash` hashed with `salt`."""
+
+    folder: Path | None = None
+    max_bytes: int = 1024 * 1024 * 1024
+    keep_days: float = 30.0
+    sample: float = 1.0
+    hash: frozenset[str] = frozenset()
+    omit: frozenset[str] = frozenset()
+    salt: str = ""
 
 
 @dataclass(frozen=True)
@@ -69,6 +87,7 @@ class Settings:
     fallback: str = "none"
     circuit_failures: int = 5
     circuit_seconds: float = 5.0
+    prediction_log: PredictionLogSettings = field(default_factory=PredictionLogSettings)
     limits: Limits = field(default_factory=Limits)
 
     @property
@@ -116,6 +135,13 @@ def read_settings(arguments: list[str] | None = None) -> Settings:
     option("fallback", str, Settings.fallback)
     option("circuit-failures", int, Settings.circuit_failures)
     option("circuit-seconds", float, Settings.circuit_seconds)
+    option("prediction-log", _path_or_none, None)
+    option("prediction-log-max-bytes", _bytes, str(PredictionLogSettings.max_bytes))
+    option("prediction-log-keep-days", float, PredictionLogSettings.keep_days)
+    option("prediction-log-sample", _share, "1")
+    option("prediction-log-hash", _names, "")
+    option("prediction-log-omit", _names, "")
+    option("prediction-log-salt", str, "")
     option("inline-seconds", float, Limits.inline_seconds)
     option("queue", int, Limits.queue_requests)
     option("queue-seconds", float, Limits.queue_seconds)
@@ -127,8 +153,15 @@ def read_settings(arguments: list[str] | None = None) -> Settings:
         queue_seconds=given.pop("queue_seconds"),
         deadline_seconds=given.pop("deadline_ms") / 1000,
     )
+    prediction_log = PredictionLogSettings(
+        folder=given.pop("prediction_log"),
+        **{
+            name: given.pop(f"prediction_log_{name}")
+            for name in ("max_bytes", "keep_days", "sample", "hash", "omit", "salt")
+        },
+    )
     jwt = JwtSettings(**{name: given.pop(f"jwt_{name}") for name in ("secret_file", "jwks_file", "issuer", "audience")})
-    return Settings(**given, jwt=jwt, limits=limits)
+    return Settings(**given, jwt=jwt, prediction_log=prediction_log, limits=limits)
 
 
 def _path_or_none(text: str) -> Path | None:
@@ -155,9 +188,17 @@ def _workers(text: str) -> int | None:
     return int(text)
 
 
+def _bytes(text: str) -> int:
+    if not text.isdecimal() or int(text) < LEAST_LOG_BYTES:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of bytes from {LEAST_LOG_BYTES} on")
+    return int(text)
+
+
 def _probability_or_none(text: str) -> float | None:
-    if not text:
-        return None
+    return _share(text) if text else None
+
+
+def _share(text: str) -> float:
     try:
         probability: float = msgspec.convert(text, Annotated[float, msgspec.Meta(ge=0, le=1)], strict=False)
     except msgspec.ValidationError:

@@ -31,7 +31,7 @@ def build_routes(service: Service, handle: Handle) -> dict[str, Route]:
         body = request.body
         if given is not None:
             body = await asyncio.to_thread(question, body, given, manifest)
-        answer = await service.predict(body, request.id)
+        answer = await service.predict(body, request.id, request.key)
         request.rows = len(answer.predictions)
         if wanted is not None:
             return Reply(200, await asyncio.to_thread(table_of, answer.predictions, wanted), wanted.media.encode())

@@ -43,7 +43,7 @@ def v2_routes(service: Service) -> dict[str, Route]:
 
         asked, body = tensors.read_infer(request.body, _header_length(request), manifest)
         # The protocol has no word for a row that failed.
-        answer = await service.predict(body, request.id, rows_may_fail=False)
+        answer = await service.predict(body, request.id, request.key, rows_may_fail=False)
         request.rows = len(answer.predictions)
         content, length = tensors.write_infer(asked, answer.predictions, manifest)  # type: ignore[arg-type]  # none failed
         if length is None:

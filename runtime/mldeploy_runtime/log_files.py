@@ -1,0 +1,177 @@
+"""Files of the prediction log: JSON lines that are only ever appended to, then compressed, and in time deleted.
+
+A folder may be written to by several workers and by two slots at once: each has a file of its own, which it holds a
+lock on (flock), and which nobody else touches. The kernel frees the lock of a process that dies, so what is not locked
+is finished. One of them holds the lock of the keeper: it compresses finished files and deletes the oldest.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import gzip
+import os
+import secrets
+import shutil
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+SECONDS_A_DAY = 86_400
+# A file is closed at this size, or at this part of what all may take where that is less.
+MOST_FILE_BYTES = 64 * 1024 * 1024
+PARTS = 16
+PLAIN, COMPRESSED = ".jsonl", ".jsonl.gz"
+KEEPER = ".keeper"
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+class LogFile:
+    """Appends to files of its own in `folder`, one after the other: by the size and by the day, in UTC."""
+
+    def __init__(self, folder: Path, most_bytes: int, clock: Callable[[], datetime] = _now) -> None:
+        self._folder = folder
+        self._clock = clock
+        self._most_bytes = min(MOST_FILE_BYTES, most_bytes // PARTS)
+        self._descriptor: int | None = None
+        self._size = 0
+        self._day = ""
+
+    def append(self, lines: bytes) -> None:
+        """All of `lines` or, when it raises OSError, none of them."""
+        day = f"{self._clock():%Y%m%d}"
+        if day != self._day or self._size >= self._most_bytes:
+            self.close()
+        if self._descriptor is None:
+            self._descriptor = self._create()
+            self._size, self._day = 0, day
+        written = 0
+        try:
+            while written < len(lines):
+                written += os.write(self._descriptor, lines[written:])
+        except OSError:
+            os.ftruncate(self._descriptor, self._size)
+            raise
+        self._size += len(lines)
+
+    def sync(self) -> None:
+        """Have what was appended survive a power cut."""
+        if self._descriptor is not None:
+            os.fdatasync(self._descriptor)
+
+    def close(self) -> None:
+        if self._descriptor is not None:
+            descriptor, self._descriptor = self._descriptor, None
+            try:
+                os.fdatasync(descriptor)
+            finally:
+                os.close(descriptor)
+
+    def _create(self) -> int:
+        """A new file, which is locked before others see it."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        name = f"{self._clock():%Y%m%dT%H%M%S}-{secrets.token_hex(4)}"
+        hidden = self._folder / f".{name}.new"
+        descriptor = os.open(hidden, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o640)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            hidden.rename(self._folder / f"{name}{PLAIN}")
+            _sync_folder(self._folder)
+        except OSError:
+            os.close(descriptor)
+            raise
+        return descriptor
+
+
+class Keeper:
+    """Keeps `folder` within `most_bytes` and `keep_days`, unless another process does."""
+
+    def __init__(self, folder: Path, most_bytes: int, keep_days: float) -> None:
+        self._folder = folder
+        # Files that are being written grow until the next sweep.
+        self._most_bytes = most_bytes - most_bytes // PARTS
+        self._keep_seconds = keep_days * SECONDS_A_DAY
+        self._lock: int | None = None
+
+    def sweep(self) -> None:
+        """Compress what is finished and delete what is too old or too much. Raises OSError."""
+        if not self._is_ours():
+            return
+        # Before there is less room, not after.
+        self._delete()
+        for path in self._finished(PLAIN):
+            compress(path)
+        self._delete()
+
+    def _is_ours(self) -> bool:
+        if self._lock is None:
+            descriptor = os.open(self._folder / KEEPER, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o640)
+            if not _lock(descriptor):
+                os.close(descriptor)
+                return False
+            self._lock = descriptor
+            for leftover in (*self._folder.glob(".*.part"), *self._folder.glob(".*.new")):
+                if not _is_locked(leftover):
+                    leftover.unlink()
+        return True
+
+    def _delete(self) -> None:
+        stats = {path: path.stat() for kind in (PLAIN, COMPRESSED) for path in self._folder.glob(f"*{kind}")}
+        total = sum(stat.st_size for stat in stats.values())
+        oldest_first = sorted([*self._finished(PLAIN), *self._finished(COMPRESSED)], key=lambda path: path.name)
+        too_old = time.time() - self._keep_seconds
+        for path in oldest_first:
+            if path in stats and (total > self._most_bytes or stats[path].st_mtime < too_old):
+                path.unlink()
+                total -= stats[path].st_size
+
+    def _finished(self, kind: str) -> Iterator[Path]:
+        """The files that nobody writes."""
+        return (path for path in sorted(self._folder.glob(f"*{kind}")) if kind == COMPRESSED or not _is_locked(path))
+
+
+def compress(path: Path) -> None:
+    """Replace a file by its compressed form. Done again after a crash, it ends the same."""
+    part = path.with_name(f".{path.name}.part")
+    try:
+        with path.open("rb") as plain, gzip.open(part, "wb", compresslevel=6) as compressed:
+            shutil.copyfileobj(plain, compressed, 256 * 1024)
+        with part.open("rb") as whole:
+            os.fsync(whole.fileno())
+        modified = path.stat().st_mtime
+        os.utime(part, (modified, modified))
+        part.rename(path.with_name(path.name + ".gz"))
+    finally:
+        part.unlink(missing_ok=True)
+    _sync_folder(path.parent)
+    path.unlink()
+
+
+def _lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _is_locked(path: Path) -> bool:
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return not _lock(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,179 @@
+"""The prediction log: what was asked and what was answered, one JSON line a row, in files under a folder.
+
+A request only puts its rows into a queue. A thread makes lines of them twice a second, a few at a time so that the
+event loop is not held up, and has them on the disk before the next time. When the disk is full, slow or away,
+predictions go on; the lines that are lost are counted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import os
+import random
+import threading
+import time
+from collections import deque
+from datetime import UTC, datetime
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from mldeploy_runtime.bundle import BundleError
+from mldeploy_runtime.log_files import Keeper, LogFile
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, MutableSequence, Sequence
+
+    from mldeploy_runtime.bundle import Manifest
+    from mldeploy_runtime.contract import Row
+    from mldeploy_runtime.logs import Log
+    from mldeploy_runtime.settings import Settings
+
+# Places in the numbers: lines written; lost for want of disk; lost because too many waited.
+WRITTEN, LOST, OVERFLOWED = range(3)
+
+WRITE_EVERY_SECONDS = 0.5
+SWEEP_EVERY_SECONDS = 2.0
+MOST_WAITING_ROWS = 20_000
+# So many lines are made at once, and then the event loop has its turn.
+LINES_AT_ONCE = 32
+PAUSE_SECONDS = 0.00005
+CLOSE_SECONDS = 10.0
+LEAST_PRIORITY = 19
+
+# What waits: the time, the request's id and its key's name, rows and predictions, and whether the fallback answered.
+Entry = tuple[float, str, str, "Sequence[Row]", "Sequence[Any]", bool]
+
+
+class Line(msgspec.Struct, omit_defaults=True):
+    """One row of a request: its inputs by field, and the prediction as it was answered."""
+
+    time: datetime
+    request_id: str
+    version: str
+    row: int
+    inputs: dict[str, Any]
+    output: Any
+    key: str = ""
+    fallback: bool = False
+
+
+class PredictionLog:
+    """`add` is called on the event loop, `close` at the end; all else happens in threads."""
+
+    def __init__(self, settings: Settings, manifest: Manifest, log: Log, numbers: MutableSequence[float]) -> None:
+        """Raises BundleError when the settings name a field that the model has not."""
+        wanted = settings.prediction_log
+        assert wanted.folder is not None  # noqa: S101 - asked by who makes one
+        self._version = manifest.version
+        self._names = [field.name for field in manifest.inputs]
+        unknown = (wanted.omit | wanted.hash) - set(self._names)
+        if unknown:
+            raise BundleError(f"the prediction log is to hide {min(unknown)!r}, which is no field of the model")
+        self._omit, self._hash, self._salt = sorted(wanted.omit), sorted(wanted.hash), wanted.salt.encode()
+        self._sample = wanted.sample
+        self._log = log
+        self._numbers = numbers
+        self._most_waiting = max(MOST_WAITING_ROWS, 2 * settings.max_rows)
+        self._waiting: deque[Entry] = deque()
+        # Each is only ever added to, by one thread: what was put in, and what was taken out.
+        self._added = self._taken = 0
+        self._closing = threading.Event()
+        self._failure = ""
+        self._loop = asyncio.get_running_loop()
+        self._encode = msgspec.json.Encoder().encode_lines
+        self._file = LogFile(wanted.folder, wanted.max_bytes)
+        self._keeper = Keeper(wanted.folder, wanted.max_bytes, wanted.keep_days)
+        self._writer = threading.Thread(target=self._write, name="prediction-log", daemon=True)
+        self._writer.start()
+        threading.Thread(target=self._keep, name="prediction-log-keeper", daemon=True).start()
+
+    def add(
+        self, request_id: str, key: str, rows: Sequence[Row], predictions: Sequence[Any], *, fallback: bool
+    ) -> None:
+        """Have the rows of a request written, if it is in the sample and there is room for them to wait."""
+        if self._sample < 1.0 and random.random() >= self._sample:  # noqa: S311 - a sample is no secret
+            return
+        if self._added - self._taken + len(rows) > self._most_waiting:
+            self._numbers[OVERFLOWED] += len(rows)
+            return
+        self._added += len(rows)
+        self._waiting.append((time.time(), request_id, key, rows, predictions, fallback))
+
+    def close(self) -> None:
+        """Write what waits. It blocks, though not for ever: a disk that hangs must not keep the process."""
+        self._closing.set()
+        self._writer.join(CLOSE_SECONDS)
+        if self._added > self._taken:
+            self._log.write("predictions lost at the end", "error", rows=self._added - self._taken)
+
+    def _write(self) -> None:
+        """The writer's thread."""
+        closing = False
+        while not closing:
+            closing = self._closing.wait(WRITE_EVERY_SECONDS)
+            # What comes meanwhile is for the next time, so that each time ends with a sync.
+            entries = [self._waiting.popleft() for _ in range(len(self._waiting))]
+            lines = (line for entry in entries for line in self._lines(entry))
+            while some := list(islice(lines, LINES_AT_ONCE)):
+                self._append(some)
+                time.sleep(PAUSE_SECONDS)
+            self._attempt(self._file.sync, 0)
+        self._attempt(self._file.close, 0)
+
+    def _append(self, lines: list[Line]) -> None:
+        encoded = self._encode(lines)
+        if self._attempt(lambda: self._file.append(encoded), len(lines)):
+            self._numbers[WRITTEN] += len(lines)
+        self._taken += len(lines)
+
+    def _attempt(self, change: Any, lines: int) -> bool:
+        """Whether a change of the file succeeded; says once when that begins to fail, and once when it ends to."""
+        try:
+            change()
+        except OSError as failure:
+            self._numbers[LOST] += lines
+            if not self._failure:
+                self._tell("predictions are not logged", "error", error=str(failure))
+            self._failure = str(failure)
+            return False
+        if self._failure and lines:
+            self._failure = ""
+            self._tell("predictions are logged again", lost=int(self._numbers[LOST]))
+        return True
+
+    def _lines(self, entry: Entry) -> Iterator[Line]:
+        seconds, request_id, key, rows, predictions, fallback = entry
+        moment = datetime.fromtimestamp(seconds, UTC)
+        for number, (row, prediction) in enumerate(zip(rows, predictions, strict=True)):
+            inputs = dict(zip(self._names, row, strict=True))
+            for name in self._omit:
+                del inputs[name]
+            for name in self._hash:
+                if inputs[name] is not None:
+                    inputs[name] = self._hashed(inputs[name])
+            yield Line(moment, request_id, self._version, number, inputs, prediction, key, fallback)
+
+    def _hashed(self, value: Any) -> str:
+        """HMAC-SHA256 of the value, a string's text or else its JSON; whoever has the salt can compute it too."""
+        text = value.encode() if isinstance(value, str) else msgspec.json.encode(value)
+        return hmac.digest(self._salt, text, "sha256").hex()
+
+    def _keep(self) -> None:
+        """The keeper's thread: compressing takes the time that nobody else wants."""
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), LEAST_PRIORITY)
+        failed = False
+        while not self._closing.wait(SWEEP_EVERY_SECONDS):
+            try:
+                self._keeper.sweep()
+            except OSError as failure:
+                if not failed:
+                    self._tell("the prediction log is not tidied", "error", error=str(failure))
+                failed = True
+            else:
+                failed = False
+
+    def _tell(self, event: str, level: str = "info", **fields: Any) -> None:
+        self._loop.call_soon_threadsafe(lambda: self._log.write(event, level, **fields))

@@ -21,7 +21,7 @@ def test_status_names_the_release_and_what_it_has_in_hand(numeric: Server) -> No
     assert code == 0
     assert answer.keys() == {
         "name", "version", "release", "bundle_id", "ready", "reason", "degraded", "in_rotation", "in_flight",
-        "requests", "workers",
+        "requests", "predictions_lost", "workers",
     }  # fmt: skip
     assert (answer["release"], answer["ready"], answer["in_rotation"], answer["in_flight"]) == ("r3", True, True, 0)
 

@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field, PlainSerializer, StringConstraints, ValidationError, model_validator
 
 from mldeploy.bundle import Name, Record
 from mldeploy.errors import UsageError
 
 CONFIG_FILE = Path("mldeploy.toml")
+SECRETS_FOLDER = "/run/secrets"
+
+Domain = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]+(\.[a-z0-9-]+)+$")]
+SecretName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_.-]{0,63}$")]
+# A secret is named in the settings, and reaches the server as the path of its file.
+SecretFile = Annotated[SecretName, PlainSerializer(lambda name: f"{SECRETS_FOLDER}/{name}")]
+# Lists travel with commas between their entries.
+Word = Annotated[str, StringConstraints(pattern=r"^[^,]+$")]
 
 
 class HostConfig(Record):
@@ -37,10 +45,82 @@ class Limits(Record):
     pids: int = Field(default=128, gt=0)
 
 
-class AppConfig(Limits):
-    """The app, whose name is the manifest's unless given here, and the limits of its releases."""
+class RequestConfig(Record):
+    """What requests may ask: rates a second, sizes in bytes, times in milliseconds."""
+
+    rate_per_key: float | None = Field(default=None, gt=0)
+    rate_per_address: float | None = Field(default=None, gt=0)
+    max_body: int = Field(default=16 * 1024**2, gt=0)
+    max_rows: int | None = Field(default=None, gt=0)
+    deadline_ms: int | None = Field(default=None, gt=0)
+    queue: int | None = Field(default=None, gt=0)
+
+
+class PredictionLogConfig(Record):
+    """The log of predictions: what it keeps of each, and how much of it is kept."""
+
+    max_bytes: int | None = Field(default=None, gt=0)
+    keep_days: int | None = Field(default=None, gt=0)
+    sample: float | None = Field(default=None, gt=0, le=1)
+    hash: tuple[Word, ...] | None = None
+    omit: tuple[Word, ...] | None = None
+
+
+class JwtConfig(Record):
+    """JSON Web Tokens as keys. The files are secrets: `mldeploy secrets set NAME`."""
+
+    secret_file: SecretFile | None = None
+    jwks_file: SecretFile | None = None
+    issuer: str | None = None
+    audience: str | None = None
+
+
+class ServingConfig(Record):
+    """How the server of a release answers; kept with the release, so that a rollback brings it back."""
+
+    threshold: float | None = Field(default=None, ge=0, le=1)
+    labels: dict[str, str] | None = None
+    unknown: Literal["ignore", "reject", "warn"] | None = None
+    workers: int | None = Field(default=None, gt=0)
+    fallback: str | None = None
+    cors_origins: tuple[Word, ...] | None = None
+    requests: RequestConfig = RequestConfig()
+    predictions: PredictionLogConfig = PredictionLogConfig()
+    jwt: JwtConfig = JwtConfig()
+
+
+class TlsConfig(Record):
+    """Who signs the app's certificate: a public authority for a domain, else the host's own; or nobody.
+
+    `directory` is another ACME authority, and `root` the file of its root certificate, where browsers do not know it.
+    `hsts_seconds` is how long browsers are to insist on HTTPS; 0 says nothing to them.
+    """
+
+    mode: Literal["acme", "internal", "off"] | None = None
+    email: str | None = None
+    directory: str | None = Field(default=None, pattern=r"^https://\S+$")
+    root: Path | None = None
+    hsts_seconds: int = Field(default=365 * 24 * 3600, ge=0)
+
+
+class AppConfig(Limits, ServingConfig):
+    """The app, whose name is the manifest's unless given here, where it answers, and how its releases run.
+
+    `public` lets anybody ask, without a key. `prediction_log` keeps every prediction on the host.
+    """
 
     name: Name | None = None
+    domain: Domain | None = None
+    path: str | None = Field(default=None, pattern=r"^(/[A-Za-z0-9._~-]+)+$")
+    public: bool = False
+    prediction_log: bool = True
+    tls: TlsConfig = TlsConfig()
+
+    @model_validator(mode="after")
+    def _acme_needs_a_domain(self) -> AppConfig:
+        if self.tls.mode == "acme" and self.domain is None:
+            raise ValueError('tls.mode = "acme" needs a domain: authorities certify no bare address')
+        return self
 
 
 class ImageConfig(Record):
@@ -118,5 +198,11 @@ def _anchor(config: Config, folder: Path) -> Config:
         )
         for name, host in config.hosts.items()
     }
-    update: dict[str, Any] = {"ssh_config": at(config.ssh_config), "build_dir": at(config.build_dir), "hosts": hosts}
+    tls = config.app.tls.model_copy(update={"root": at(config.app.tls.root)})
+    update: dict[str, Any] = {
+        "ssh_config": at(config.ssh_config),
+        "build_dir": at(config.build_dir),
+        "hosts": hosts,
+        "app": config.app.model_copy(update={"tls": tls}),
+    }
     return config.model_copy(update=update)

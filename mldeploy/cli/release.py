@@ -129,5 +129,9 @@ def show(outcome: Outcome, *, json: bool) -> None:
         f"{outcome.app} {outcome.version} ({outcome.release}) serves on {outcome.host}{before}",
         f"{outcome.seconds_to_switch:.1f} s to the switch",
     )
+    console.note(f"it answers at {outcome.url}")
+    if outcome.key and not json:
+        console.note("its first API key follows; keep it, for it is shown this once")
+        console.out.print(outcome.key, highlight=False)
     if json:
         console.emit_json(outcome.to_json())

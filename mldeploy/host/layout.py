@@ -8,7 +8,11 @@ ROOT = "/var/lib/mldeploy"
 LOCK = f"{ROOT}/lock"
 CADDY = f"{ROOT}/caddy"
 CADDYFILE = f"{CADDY}/Caddyfile"
-SITES = f"{CADDY}/sites"
+APPLIED = f"{CADDY}/applied"
+CLOSING = f"{CADDY}/closing"
+
+SITE = "site.json"
+TODAY = "today"
 
 NETWORK = "mldeploy"
 CADDY_CONTAINER = "mldeploy-caddy"
@@ -49,8 +53,24 @@ class AppFolder:
         return f"{self.path}/settings/{release}.json"
 
     @property
+    def keys(self) -> str:
+        """A folder, so that the containers that mount it see its file replaced."""
+        return f"{self.path}/keys"
+
+    @property
+    def keys_file(self) -> str:
+        return f"{self.keys}/keys.json"
+
+    def predictions(self, release: str) -> str:
+        return f"{self.path}/predictions/{release}"
+
+    def secrets(self, release: str) -> str:
+        """A folder with a file a secret: those of a release, or today's."""
+        return f"{self.path}/secrets/{release}"
+
+    @property
     def site(self) -> str:
-        return f"{SITES}/{self.app}.caddy"
+        return f"{self.path}/{SITE}"
 
     def container(self, release: str) -> str:
         return f"{self.app}-{release}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import paramiko
 
@@ -46,3 +47,9 @@ def address_of(name: str, config: Config) -> str:
     host = config.hosts.get(name)
     target = (host and host.address) or name
     return str(read_aliases(config).lookup(target).get("hostname", target))
+
+
+def public_address(name: str, config: Config) -> str:
+    """The name under which people ask the host: that of its configured URL, else its address."""
+    host = config.hosts.get(name)
+    return (host and host.url and urlsplit(host.url).hostname) or address_of(name, config)

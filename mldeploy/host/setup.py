@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from mldeploy.errors import MldeployError, UsageError
 from mldeploy.host.commands import caddy, docker, files, system
-from mldeploy.host.layout import CADDY_CONTAINER, CADDY_IMAGE, CADDYFILE, NETWORK, ROOT, SITES
+from mldeploy.host.edge import start_caddy
+from mldeploy.host.layout import CADDY_CONTAINER, CADDY_IMAGE, NETWORK, ROOT
 from mldeploy.plan import Step
 
 if TYPE_CHECKING:
@@ -29,8 +30,11 @@ DAEMON_SETTINGS: dict[str, Any] = {
     "log-driver": "json-file",
     "log-opts": {"max-size": "10m", "max-file": "3"},
 }
+# A connection that waits at a listener that closes goes to another one of the same port: to the Caddy that stays.
+KERNEL_CONFIG = "/etc/sysctl.d/60-mldeploy.conf"
+KERNEL_SETTINGS = "net.ipv4.tcp_migrate_req = 1\n"
 _CANDIDATES = [IPv4Network(f"10.{second}.80.0/24") for second in (209, 137, 73, 31, 11)]
-_CADDY_HOST_NUMBER = 2
+_GATEWAY_HOST_NUMBER = 1
 
 
 def setup_steps(executor: Executor, facts: Facts) -> list[Step]:
@@ -39,7 +43,7 @@ def setup_steps(executor: Executor, facts: Facts) -> list[Step]:
     Raises UsageError for a machine that is not Debian or Ubuntu with systemd, or has no room.
     """
     subnet = network_of(facts)
-    wanted = _digest(subnet)
+    wanted = _digest()
     if facts.docker and facts.network and facts.caddy == "running" and facts.prepared == wanted:
         return []
     _require_fit(executor.name, facts)
@@ -49,7 +53,8 @@ def setup_steps(executor: Executor, facts: Facts) -> list[Step]:
     steps.append(Step("configure Docker: live-restore, bounded logs", lambda: _configure_docker(executor)))
     if not facts.network:
         steps.append(Step(f"create the network {NETWORK} ({subnet})", lambda: _create_network(executor, subnet)))
-    steps.append(Step(f"start Caddy ({CADDY_IMAGE}) on ports 80 and 443", lambda: _start_caddy(executor, subnet)))
+    steps.append(Step("let ports pass from one Caddy to the next", lambda: _let_ports_pass(executor)))
+    steps.append(Step(f"start Caddy ({CADDY_IMAGE}) on ports 80 and 443", lambda: start_caddy(executor)))
     steps.append(Step("record that the host is prepared", lambda: _record(executor, wanted)))
     return steps
 
@@ -69,12 +74,13 @@ def network_of(facts: Facts) -> IPv4Network:
 
 
 def caddy_address(subnet: IPv4Network) -> str:
-    return str(subnet[_CADDY_HOST_NUMBER])
+    """Caddy as the network of releases sees it: it listens on the machine itself, which is the network's gateway."""
+    return str(subnet[_GATEWAY_HOST_NUMBER])
 
 
-def _digest(subnet: IPv4Network) -> str:
+def _digest() -> str:
     """What a prepared host was prepared with; another digest means that the steps must run again."""
-    wanted = [DAEMON_SETTINGS, caddy.caddyfile(), caddy.run(caddy_address(subnet))]
+    wanted = [DAEMON_SETTINGS, KERNEL_SETTINGS, caddy.run(CADDY_CONTAINER, CADDY_IMAGE)]
     return hashlib.sha256(json.dumps(wanted, sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -123,12 +129,9 @@ def _create_network(executor: Executor, subnet: IPv4Network) -> None:
     executor.run(docker.create_network(str(subnet), dynamic_range=str(list(subnet.subnets())[1])))
 
 
-def _start_caddy(executor: Executor, subnet: IPv4Network) -> str:
-    executor.run(files.make_folders(SITES))
-    executor.run(files.write(CADDYFILE), stdin=caddy.caddyfile())
-    executor.run(docker.pull(CADDY_IMAGE), deadline=300)
-    executor.run(caddy.replace(caddy_address(subnet)), deadline=90)
-    return executor.run(["docker", "exec", CADDY_CONTAINER, "caddy", "version"]).stdout
+def _let_ports_pass(executor: Executor) -> None:
+    executor.run(files.write(KERNEL_CONFIG), stdin=KERNEL_SETTINGS)
+    executor.run(system.load_kernel_settings(KERNEL_CONFIG))
 
 
 def _record(executor: Executor, digest: str) -> None:

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 class Operation:
     """One ship or rollback on a host: `release` is to serve in place of `previous`.
 
-    `begun` is the time.monotonic() at which the person's command began.
+    `proxy` is Caddy's address on the network of releases. `begun` is the time.monotonic() at which the person's
+    command began.
     """
 
     executor: Executor
@@ -28,7 +29,7 @@ class Operation:
     release: str
     previous: str | None
     record: ReleaseRecord
-    caddy_address: str
+    proxy: str
     watch_seconds: float
     begun: float
 

@@ -52,7 +52,7 @@ def _reconcile(executor: Executor, state: AppState, last: Event) -> str:
         release=last.release,
         previous=last.previous,
         record=state.history.releases[last.release],
-        caddy_address="",
+        proxy="",
         watch_seconds=0,
         begun=time.monotonic(),
     )

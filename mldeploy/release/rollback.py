@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from mldeploy.errors import MldeployError, UsageError
 from mldeploy.host.facts import gather
 from mldeploy.host.setup import caddy_address, network_of, setup_steps
+from mldeploy.host.site import read_site
 from mldeploy.host.ssh import connect
 from mldeploy.plan import Report, Step, execute
 from mldeploy.release.lock import hold
@@ -46,7 +47,7 @@ def rollback(
                 execute(setup_steps(executor, facts), report)
             settled = settle(executor, app, network_of(facts), report)
             if already := _already_done(settled, release):
-                return _settled_outcome(executor.name, settled.state, already, time.monotonic() - begun)
+                return _settled_outcome(executor, settled.state, already, time.monotonic() - begun)
             state = settled.state
             target = choose_target(state.history, release)
             op = Operation(
@@ -57,13 +58,17 @@ def rollback(
                 release=target,
                 previous=state.history.serving,
                 record=state.history.releases[target],
-                caddy_address=caddy_address(network_of(facts)),
+                proxy=caddy_address(network_of(facts)),
                 watch_seconds=watch_seconds,
                 begun=begun,
             )
-            steps = switch_steps(op, [_start_step(op, state)])
+            site = read_site(executor, op.folder)
+            steps = switch_steps(op, site, [_start_step(op, state)])
             switched = execute(steps, report, final=finish_steps(op, state))
-    return outcome_of(op, switched.done, [*switched.complaints, *torn_warning(state.history)])
+            warnings = [*switched.complaints, *torn_warning(state.history)]
+            if read_settings(executor, op.folder, op.release).public:
+                warnings.append(f"{op.release} is public: whoever reaches it may ask, without a key")
+    return outcome_of(op, switched.done, site, warnings)
 
 
 def _already_done(settled: Settled, wanted: str | None) -> str | None:
@@ -83,16 +88,17 @@ def _already_done(settled: Settled, wanted: str | None) -> str | None:
     return None
 
 
-def _settled_outcome(host: str, state: AppState, why: str, seconds: float) -> Outcome:
+def _settled_outcome(executor: Executor, state: AppState, why: str, seconds: float) -> Outcome:
     history = state.history
     serving = str(history.serving)
     return Outcome(
-        host=host,
+        host=executor.name,
         app=state.folder.app,
         action="rollback",
         release=serving,
         version=history.releases[serving].version,
         previous=None,
+        url=read_site(executor, state.folder).url,
         seconds_to_switch=round(seconds, 3),
         steps=[],
         warnings=[f"nothing more was rolled back: {why}"],

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+import json
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, ValidationError
 
-from mldeploy.config import AppConfig, Limits
+from mldeploy.config import AppConfig, Limits, ServingConfig
 from mldeploy.errors import MldeployError
 from mldeploy.host.commands import files
 
@@ -14,16 +15,53 @@ if TYPE_CHECKING:
     from mldeploy.host.executor import Executor
     from mldeploy.host.layout import AppFolder
 
+# The groups of the server's settings under [app], and what their variables begin with.
+GROUPS = {"": "", "requests": "", "predictions": "PREDICTION_LOG_", "jwt": "JWT_"}
+
 
 class Settings(Limits):
     """What a release's container is created from."""
 
     schema_: Literal[1] = Field(default=1, alias="schema")
     image: str
+    public: bool = False
+    prediction_log: bool = True
+    environment: dict[str, str] = Field(default_factory=dict)
 
 
 def settings_for(app: AppConfig, image: str) -> Settings:
-    return Settings(image=image, **app.model_dump(exclude={"name"}))
+    return Settings(
+        image=image,
+        public=app.public,
+        prediction_log=app.prediction_log,
+        environment=environment_of(app),
+        **app.model_dump(include=set(Limits.model_fields)),
+    )
+
+
+def environment_of(serving: ServingConfig) -> dict[str, str]:
+    """The server's settings as it reads them: `[app] threshold` as MLDEPLOY_THRESHOLD, and so on.
+
+    What is not set is left to the server's default.
+    """
+    given = serving.model_dump(include=set(ServingConfig.model_fields))
+    groups = {name: given.pop(name) for name in GROUPS if name} | {"": given}
+    return {
+        f"MLDEPLOY_{GROUPS[group]}{key.upper()}": _text(value)
+        for group, values in groups.items()
+        for key, value in values.items()
+        if value is not None
+    }
+
+
+def _text(value: Any) -> str:
+    match value:
+        case dict():
+            return json.dumps(value, ensure_ascii=False)
+        case tuple() | list():
+            return ",".join(value)
+        case _:
+            return str(value)
 
 
 def write_settings(executor: Executor, folder: AppFolder, release: str, settings: Settings) -> None:

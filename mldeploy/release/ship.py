@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from mldeploy.errors import MldeployError
-from mldeploy.host.commands import caddy, files
+from mldeploy.host.commands import files
+from mldeploy.host.edge import put_site
+from mldeploy.host.executor import reveal
 from mldeploy.host.facts import gather
-from mldeploy.host.layout import SITES
+from mldeploy.host.names import public_address
 from mldeploy.host.setup import caddy_address, network_of, setup_steps
+from mldeploy.host.site import Site, site_for
 from mldeploy.host.ssh import connect
 from mldeploy.image.build import git_commit
 from mldeploy.plan import Report, Step, execute
 from mldeploy.release.delivery import delivery_of
+from mldeploy.release.keys import FIRST_KEY, create_key, has_keys
 from mldeploy.release.ledger import ReleaseRecord
 from mldeploy.release.lock import hold
 from mldeploy.release.operation import Operation
@@ -31,9 +35,13 @@ if TYPE_CHECKING:
     from mldeploy.config import Config
     from mldeploy.host.executor import Executor
     from mldeploy.host.facts import Facts
+    from mldeploy.host.layout import AppFolder
     from mldeploy.release.delivery import Delivery
 
-EVERY_ADDRESS = ":80"
+PREDICTION_LOG_NOTE = (
+    "every prediction is logged on the host with its inputs, for 30 days; they may hold personal data: "
+    "`prediction_log = false` under [app] turns it off, [app.predictions] leaves fields out"
+)
 
 
 def ship(bundle: Bundle, host: str, config: Config, *, watch_seconds: float, report: Report) -> Outcome:
@@ -56,10 +64,18 @@ def ship(bundle: Bundle, host: str, config: Config, *, watch_seconds: float, rep
             state = settle(executor, app, network_of(facts), report).state
             image = delivery.reference(executor)
             op = _operation(executor, state, facts, bundle, image, watch_seconds, begun)
-            steps = _steps(op, state, settings_for(config.app, image), delivery)
-            switched = execute(steps, report, final=_final_steps(op, state, facts))
+            settings = settings_for(config.app, image)
+            site = _site(config, host, state)
+            first_key = FirstKey(executor, op.folder, settings)
+            steps = _steps(op, state, settings, site, delivery)
+            switched = execute(steps, report, final=_final_steps(op, state, facts, first_key))
     done = [*published.done, *prepared.done, *switched.done]
-    return outcome_of(op, done, [*switched.complaints, *torn_warning(state.history), *clock_warning(host, facts)])
+    warnings = [*switched.complaints, *torn_warning(state.history), *clock_warning(host, facts)]
+    if settings.public:
+        warnings.append(f"{op.folder.app} is public: whoever reaches it may ask, without a key")
+    if op.previous is None and settings.prediction_log:
+        warnings.append(PREDICTION_LOG_NOTE)
+    return replace(outcome_of(op, done, site, warnings), key=first_key.plain)
 
 
 def plan_ship(bundle: Bundle, host: str, config: Config, *, watch_seconds: float) -> list[Step]:
@@ -71,8 +87,28 @@ def plan_ship(bundle: Bundle, host: str, config: Config, *, watch_seconds: float
         state = read_state(ssh, config.app.name or bundle.manifest.name, network_of(facts))
         image = delivery.reference(ssh)
         op = _operation(ssh, state, facts, bundle, image, watch_seconds, time.monotonic())
-        steps = _steps(op, state, settings_for(config.app, image), delivery)
-        return [*delivery.steps(), *setup_steps(ssh, facts), *steps, *_final_steps(op, state, facts)]
+        settings = settings_for(config.app, image)
+        steps = _steps(op, state, settings, _site(config, host, state), delivery)
+        final = _final_steps(op, state, facts, FirstKey(ssh, op.folder, settings))
+        return [*delivery.steps(), *setup_steps(ssh, facts), *steps, *final]
+
+
+@dataclass
+class FirstKey:
+    """The first API key of an app: nobody could ask it without one. `plain` is what to show, once it is made."""
+
+    executor: Executor
+    folder: AppFolder
+    settings: Settings
+    plain: str | None = None
+
+    def steps(self) -> list[Step]:
+        if self.settings.public or has_keys(self.executor, self.folder):
+            return []
+        return [Step("make the first API key", self._make)]
+
+    def _make(self) -> None:
+        self.plain = reveal(create_key(self.executor, self.folder, FIRST_KEY))
 
 
 def _operation(
@@ -99,13 +135,17 @@ def _operation(
             git_commit=git_commit(bundle.path),
             max_error=manifest.proof.max_error,
         ),
-        caddy_address=caddy_address(network_of(facts)),
+        proxy=caddy_address(network_of(facts)),
         watch_seconds=watch_seconds,
         begun=begun,
     )
 
 
-def _steps(op: Operation, state: AppState, settings: Settings, delivery: Delivery) -> list[Step]:
+def _site(config: Config, host: str, state: AppState) -> Site:
+    return site_for(config.app, public_address(host, config), (state.slots.blue, state.slots.green))
+
+
+def _steps(op: Operation, state: AppState, settings: Settings, site: Site, delivery: Delivery) -> list[Step]:
     slot = state.free_slot()
 
     def start() -> None:
@@ -120,43 +160,23 @@ def _steps(op: Operation, state: AppState, settings: Settings, delivery: Deliver
             lambda _: remove(op.executor, op.container),
         ),
     ]
-    return [_prepare_app(op, state), *switch_steps(op, steps)]
+    return [_prepare_app(op, state, site), *switch_steps(op, site, steps)]
 
 
-def _final_steps(op: Operation, state: AppState, facts: Facts) -> list[Step]:
+def _final_steps(op: Operation, state: AppState, facts: Facts, first_key: FirstKey) -> list[Step]:
     def clean_up() -> None:
         clean(op.executor, read_state(op.executor, op.folder.app, network_of(facts)))
 
-    return [*finish_steps(op, state), Step("remove what no rollback needs", clean_up)]
+    return [*finish_steps(op, state), *first_key.steps(), Step("remove what no rollback needs", clean_up)]
 
 
-def _prepare_app(op: Operation, state: AppState) -> Step:
-    """Folders, slots and site of the app.
-
-    Caddy is told each time, for an earlier command may have been cut off before it was; it reloads only what
-    has changed, so a release of an app that is there breaks no connection.
-    """
-    site = caddy.site(EVERY_ADDRESS, (state.slots.blue, state.slots.green))
+def _prepare_app(op: Operation, state: AppState, site: Site) -> Step:
+    """Folders, slots and site of the app. Caddy is reloaded only where the host's sites change."""
 
     def prepare() -> str:
         folder = op.folder
-        op.executor.run(files.make_folders(folder.rotation, f"{folder.path}/settings"))
+        op.executor.run(files.make_folders(folder.rotation, folder.keys, f"{folder.path}/settings"))
         op.executor.run(files.write(folder.slots), stdin=slots_json(state.slots))
-        known = op.executor.run(files.read(folder.site)).stdout == site.strip()
-        if not known:
-            _require_alone(op.executor, folder.app)
-            op.executor.run(files.write(folder.site), stdin=site)
-        op.executor.run(caddy.reload())
-        return "as it was" if known else f"Caddy serves it at {EVERY_ADDRESS}"
+        return put_site(op.executor, folder, site)
 
     return Step(f"folders, slots and site of {op.folder.app}", prepare)
-
-
-def _require_alone(executor: Executor, app: str) -> None:
-    others = [name for name in executor.run(files.list_folder(SITES)).stdout.split() if name != f"{app}.caddy"]
-    if others:
-        raise MldeployError(
-            f"{executor.name} already serves another app",
-            cause=f"{', '.join(name.removesuffix('.caddy') for name in others)} answers at every address of it",
-            remedy="Ship this app to another host.",
-        )

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from mldeploy.config import SECRETS_FOLDER
 from mldeploy.errors import MldeployError
-from mldeploy.host.commands import docker
+from mldeploy.host.commands import docker, files
 from mldeploy.host.executor import CommandError
+from mldeploy.host.layout import RUNTIME_USER
 
 if TYPE_CHECKING:
     from mldeploy.host.executor import Executor
@@ -38,8 +40,35 @@ def pull(executor: Executor, image: str, login: Login | None = None) -> None:
 
 
 def start_new(op: Operation, slot: str, settings: Settings) -> None:
-    op.executor.run(docker.create(op.folder.app, op.release, slot, settings.image, settings))
+    folder = op.folder
+    owned = [folder.secrets(op.release), *([folder.predictions(op.release)] if settings.prediction_log else [])]
+    for path in owned:
+        op.executor.run(files.make_folder_of(RUNTIME_USER, path))
+    environment, volumes = _environment(op, settings), _volumes(op, settings)
+    create = docker.create(folder.app, op.release, slot, settings.image, settings, environment, volumes)
+    op.executor.run(create)
     op.executor.run(docker.start(op.container))
+
+
+def _environment(op: Operation, settings: Settings) -> dict[str, str]:
+    return {
+        "MLDEPLOY_RELEASE": op.release,
+        "MLDEPLOY_ROTATION": "/rotation",
+        "MLDEPLOY_PROXY": op.proxy,
+        **({} if settings.public else {"MLDEPLOY_KEYS": "/keys/keys.json"}),
+        **({"MLDEPLOY_PREDICTION_LOG": "/data/predictions"} if settings.prediction_log else {}),
+        **settings.environment,
+    }
+
+
+def _volumes(op: Operation, settings: Settings) -> dict[str, str]:
+    folder = op.folder
+    return {
+        folder.rotation: "/rotation:ro",
+        folder.secrets(op.release): f"{SECRETS_FOLDER}:ro",
+        **({} if settings.public else {folder.keys: "/keys:ro"}),
+        **({folder.predictions(op.release): "/data/predictions"} if settings.prediction_log else {}),
+    }
 
 
 def start_kept(op: Operation, slot: str) -> None:

@@ -18,6 +18,7 @@ from mldeploy.release.operation import Operation, record_event
 from mldeploy.release.start import stop
 
 if TYPE_CHECKING:
+    from mldeploy.host.site import Site
     from mldeploy.release.state import AppState
 
 READY_SECONDS = 60
@@ -30,8 +31,11 @@ WATCH_POLL_SECONDS = 1.0
 SETTLE_SECONDS = (caddy.HEALTH_INTERVAL_MS + caddy.HEALTH_TIMEOUT_MS) / 1000
 
 
-def switch_steps(op: Operation, start: list[Step]) -> list[Step]:
-    """From the ledger's `started` to the end of the watch; `start` brings the release up in the free slot."""
+def switch_steps(op: Operation, site: Site, start: list[Step]) -> list[Step]:
+    """From the ledger's `started` to the end of the watch; `start` brings the release up in the free slot.
+
+    `site` is where the app answers through Caddy.
+    """
     old = op.previous
     steps = [
         Step("ledger: started", lambda: record_event(op, "started"), lambda failure: _record_failure(op, failure)),
@@ -46,7 +50,7 @@ def switch_steps(op: Operation, start: list[Step]) -> list[Step]:
         )
     return [
         *steps,
-        Step(f"see {op.release} answer through Caddy", lambda: _see(op)),
+        Step(f"see {op.release} answer through Caddy", lambda: _see(op, site)),
         Step("ledger: switched", lambda: record_event(op, "switched")),
         Step(f"watch {op.release} for {op.watch_seconds:g} s", lambda: _watch(op)),
     ]
@@ -105,9 +109,9 @@ def _answer_golden(op: Operation) -> str:
     return f"{answer['rows']} rows, largest error {answer['max_error']:.1e}"
 
 
-def _see(op: Operation) -> None:
-    url = f"http://{op.caddy_address}"
-    _ask(op, "seen", url, "--timeout", str(SEEN_SECONDS), deadline=SEEN_SECONDS)
+def _see(op: Operation, site: Site) -> None:
+    name = ["--host-header", site.name] if site.name else []
+    _ask(op, "seen", site.url_at(op.proxy), *name, "--timeout", str(SEEN_SECONDS), deadline=SEEN_SECONDS)
 
 
 def _watch(op: Operation) -> None:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from mldeploy.host.layout import APP_LABEL, NETWORK, RUNTIME_USER, AppFolder
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from mldeploy.config import Limits
 
 
@@ -62,12 +64,22 @@ def remove_image(reference: str) -> list[str]:
     return ["docker", "image", "rm", reference]
 
 
-def create(app: str, release: str, address: str, image: str, limits: Limits) -> list[str]:
-    """Create a release's container in a slot: without rights, without a published port, with limits."""
-    folder = AppFolder(app)
+def create(
+    app: str,
+    release: str,
+    address: str,
+    image: str,
+    limits: Limits,
+    environment: Mapping[str, str],
+    volumes: Mapping[str, str],
+) -> list[str]:
+    """Create a release's container in a slot: without rights, without a published port, with limits.
+
+    `volumes` are folders of the host, with where and how each is mounted.
+    """
     return [
         "docker", "create",
-        "--name", folder.container(release),
+        "--name", AppFolder(app).container(release),
         "--label", f"{APP_LABEL}={app}",
         "--network", NETWORK,
         "--ip", address,
@@ -87,9 +99,8 @@ def create(app: str, release: str, address: str, image: str, limits: Limits) -> 
         "--log-opt", "max-file=3",
         # The runtime takes up to 30 s to finish what is in flight.
         "--stop-timeout", "35",
-        "--volume", f"{folder.rotation}:/rotation:ro",
-        "--env", "MLDEPLOY_ROTATION=/rotation",
-        "--env", f"MLDEPLOY_RELEASE={release}",
+        *(part for host, inside in volumes.items() for part in ("--volume", f"{host}:{inside}")),
+        *(part for name, value in environment.items() for part in ("--env", f"{name}={value}")),
         image,
     ]  # fmt: skip
 

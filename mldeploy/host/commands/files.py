@@ -7,6 +7,11 @@ def make_folders(*paths: str) -> list[str]:
     return ["mkdir", "-p", *paths]
 
 
+def make_folder_of(owner: int, path: str) -> list[str]:
+    """Make a folder that only `owner` can look into; it may be there."""
+    return ["install", "--directory", f"--owner={owner}", f"--group={owner}", "--mode=0700", path]
+
+
 def read(path: str) -> list[str]:
     """Print the file; nothing when it is not there."""
     return ["sh", "-c", '[ ! -e "$1" ] || cat -- "$1"', "read", path]
@@ -19,6 +24,19 @@ def write(path: str, mode: str = "0644") -> list[str]:
         'cat > "$1.new"; chmod "$2" "$1.new"; sync "$1.new"; mv -- "$1.new" "$1"; sync "$(dirname "$1")"'
     )
     return ["sh", "-c", script, "write", path, mode]
+
+
+def swap(path: str, expected: str) -> list[str]:
+    """Put standard input in place of the file, as `write` does, while the file's SHA-256 is still `expected`.
+
+    A file that is not there counts as an empty one. Exit code 75 (try again) when another was quicker.
+    """
+    script = (
+        'set -e; umask 022; exec 9>> "$1.lock"; flock 9; trap \'rm -f -- "$1.new"\' EXIT; '
+        '[ "$(cat -- "$1" 2>/dev/null | sha256sum | cut -c -64)" = "$2" ] || exit 75; '
+        'cat > "$1.new"; sync "$1.new"; mv -- "$1.new" "$1"; sync "$(dirname "$1")"'
+    )
+    return ["sh", "-c", script, "swap", path, expected]
 
 
 def append_line(path: str) -> list[str]:

@@ -22,3 +22,8 @@ def enable(service: str) -> list[str]:
 
 def restart(service: str) -> list[str]:
     return ["systemctl", "restart", service]
+
+
+def load_kernel_settings(path: str) -> list[str]:
+    """Take the settings of a file; those that this kernel does not know are passed over."""
+    return ["sh", "-c", 'sysctl --quiet --load="$1" || true', "sysctl", path]

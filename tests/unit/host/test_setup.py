@@ -38,7 +38,7 @@ def test_a_bare_host_needs_everything() -> None:
 
 
 def test_a_prepared_host_needs_nothing() -> None:
-    prepared = replace(WHOLE, prepared=setup._digest(network_of(WHOLE)))
+    prepared = replace(WHOLE, prepared=setup._digest())
     assert setup_steps(LocalExecutor(), prepared) == []
 
 

@@ -1,0 +1,98 @@
+"""Caddy as the host's one way in: its sites composed, applied without a broken connection, and itself replaced."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+from mldeploy.errors import MldeployError, UnreachableError
+from mldeploy.host.commands import caddy, docker, files
+from mldeploy.host.executor import CommandError
+from mldeploy.host.layout import APPLIED, CADDY, CADDY_CONTAINER, CADDY_IMAGE, CADDYFILE
+from mldeploy.host.site import read_sites, require_free
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from mldeploy.host.executor import Executor
+    from mldeploy.host.layout import AppFolder
+    from mldeploy.host.site import Site
+
+
+def put_site(executor: Executor, folder: AppFolder, site: Site) -> str:
+    """Let the app answer where `site` says. Raises UsageError when another app has that place.
+
+    Nothing happens to Caddy when it has this site already, even where an earlier command was cut off.
+    """
+    sites = read_sites(executor)
+    require_free(folder.app, site, sites, executor.name)
+    if sites.get(folder.app) != site:
+        sites[folder.app] = site
+        _write_authorities(executor, sites)
+        _check(executor, sites)
+        executor.run(files.write(folder.site), stdin=site.model_dump_json(by_alias=True) + "\n")
+    return f"Caddy serves it at {site.url}" if apply_sites(executor, sites) else "as it was"
+
+
+def apply_sites(executor: Executor, sites: Mapping[str, Site]) -> bool:
+    """Bring Caddy up to `sites`; whether there was anything to do."""
+    text = caddy.caddyfile(sites)
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    if executor.run(files.read(APPLIED)).stdout == digest:
+        return False
+    _write(executor, sites)
+    executor.run(caddy.apply(digest), deadline=60)
+    return True
+
+
+def start_caddy(executor: Executor) -> str:
+    """Start Caddy at its image's present digest, in place of one that may be there; returns its version."""
+    executor.run(files.make_folders(CADDY))
+    text = _write(executor, read_sites(executor))
+    executor.run(docker.pull(CADDY_IMAGE), deadline=300)
+    try:
+        executor.run(caddy.replace(CADDY_IMAGE), deadline=120)
+    except CommandError as failure:
+        raise MldeployError(
+            f"Caddy does not start on {executor.name}",
+            cause=failure.cause,
+            remedy="Stop what else listens on port 80 or 443 there: `ss -ltnp` names it.",
+        ) from failure
+    executor.run(files.write(APPLIED), stdin=hashlib.sha256(text.encode()).hexdigest())
+    return executor.run(["docker", "exec", CADDY_CONTAINER, "caddy", "version"]).stdout
+
+
+def read_root(executor: Executor) -> str:
+    """The root certificate of the host's own authority, as PEM. Raises UnreachableError where there is none yet."""
+    result = executor.run(caddy.root_certificate(), check=False)
+    if result.exit_code != 0:
+        raise UnreachableError(
+            f"{executor.name} has no certificate authority of its own yet",
+            cause=result.stderr,
+            remedy="Caddy makes one for the first app without a public domain: ship one, or wait a moment.",
+        )
+    return result.stdout + "\n"
+
+
+def _write(executor: Executor, sites: Mapping[str, Site]) -> str:
+    _write_authorities(executor, sites)
+    text = caddy.caddyfile(sites)
+    executor.run(files.write(CADDYFILE), stdin=text)
+    return text
+
+
+def _write_authorities(executor: Executor, sites: Mapping[str, Site]) -> None:
+    for app, site in sites.items():
+        if site.root:
+            executor.run(files.write(caddy.authority_file(app)), stdin=site.root)
+
+
+def _check(executor: Executor, sites: Mapping[str, Site]) -> None:
+    """A configuration that Caddy refuses must not reach its file, where a power cycle would find it."""
+    result = executor.run(caddy.validate(), stdin=caddy.caddyfile(sites), check=False)
+    if result.exit_code != 0:
+        raise MldeployError(
+            f"Caddy on {executor.name} refuses the site",
+            cause=result.stderr.strip().splitlines()[-1] if result.stderr.strip() else f"exit code {result.exit_code}",
+            remedy="Look at [app] domain, path and tls in mldeploy.toml. The sites that were there are untouched.",
+        )

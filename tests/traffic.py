@@ -9,6 +9,7 @@ import collections
 import http.client
 import itertools
 import json
+import ssl
 import threading
 import time
 from dataclasses import dataclass, field
@@ -36,8 +37,20 @@ class Tally:
 class Traffic:
     """Sends rows from `connections` clients at `rate` requests a second together, while the context is open."""
 
-    def __init__(self, url: str, rows: Sequence[dict[str, Any]], *, connections: int = 8, rate: float = 150) -> None:
-        self._address = urlsplit(url).netloc
+    def __init__(
+        self,
+        url: str,
+        rows: Sequence[dict[str, Any]],
+        key: str = "",
+        root: str = "",
+        *,
+        connections: int = 8,
+        rate: float = 150,
+    ) -> None:
+        """`key` is the API key; `root` the certificate, as PEM, of an authority that the system does not know."""
+        self._url = urlsplit(url)
+        self._headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {key}"} if key else {})
+        self._trust = ssl.create_default_context(cadata=root) if root else ssl.create_default_context()
         self._bodies = [json.dumps({"instances": [row]}).encode() for row in rows]
         self._pause = connections / rate
         self._over = threading.Event()
@@ -70,11 +83,11 @@ class Traffic:
             return self.tally.versions[version] if version else self.tally.versions.total()
 
     def _send(self, number: int) -> None:
-        connection = http.client.HTTPConnection(self._address, timeout=TIMEOUT_SECONDS)
+        connection = self._connection()
         for body in itertools.islice(itertools.cycle(self._bodies), number, None):
             if self._over.wait(self._pause):
                 break
-            answered, lost = _post(connection, body)
+            answered, lost = _post(connection, f"{self._url.path}/predict", body, self._headers)
             with self._guard:
                 self.tally.sent += 1
                 if lost:
@@ -83,11 +96,16 @@ class Traffic:
                     self.tally.versions[answered] += 1
         connection.close()
 
+    def _connection(self) -> http.client.HTTPConnection:
+        if self._url.scheme == "https":
+            return http.client.HTTPSConnection(self._url.netloc, timeout=TIMEOUT_SECONDS, context=self._trust)
+        return http.client.HTTPConnection(self._url.netloc, timeout=TIMEOUT_SECONDS)
 
-def _post(connection: http.client.HTTPConnection, body: bytes) -> tuple[str, str]:
+
+def _post(connection: http.client.HTTPConnection, path: str, body: bytes, headers: dict[str, str]) -> tuple[str, str]:
     """The version that answered, and in what way the request was lost: one of them is empty."""
     try:
-        connection.request("POST", "/predict", body, {"Content-Type": "application/json"})
+        connection.request("POST", path, body, headers)
         response = connection.getresponse()
         content = response.read()
     except (OSError, http.client.HTTPException) as failure:

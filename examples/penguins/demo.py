@@ -51,7 +51,7 @@ def main() -> None:
         folder = work_folder(parts)
         console.rule("two versions of a model, trained on real data")
         run_command([sys.executable, "-m", "examples.penguins.train", "--out", str(folder)], Path.cwd())
-        show(the_main_job(folder, parts.vm.url))
+        show(the_main_job(folder, parts.vm.secure_url))
 
 
 def the_main_job(folder: Path, url: str) -> Run:
@@ -63,7 +63,8 @@ def the_main_job(folder: Path, url: str) -> Run:
     console.rule("ship the first version to the bare VM")
     first_ship = mldeploy(folder, "ship", str(first), "--host", HOST, "--watch", "0")
     console.rule("ship the second version, under load")
-    with Traffic(url, golden) as traffic:
+    root = run_command(["mldeploy", "host", "ca", HOST], folder, shown=("host", "ca", HOST))
+    with Traffic(url, golden, first_ship["key"], root) as traffic:
         second_ship = mldeploy(folder, "ship", str(second), "--host", HOST, "--watch", str(WATCH_SECONDS))
         console.rule("roll back, under load")
         rollback = mldeploy(folder, "rollback", "--host", HOST, "--watch", str(WATCH_SECONDS))

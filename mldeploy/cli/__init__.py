@@ -10,10 +10,13 @@ import sys
 import typer
 
 from mldeploy import __version__, console
+from mldeploy.cli.host import host
 from mldeploy.cli.inspect import inspect
+from mldeploy.cli.keys import keys
 from mldeploy.cli.loadtest import loadtest, loadtest_worker
 from mldeploy.cli.look import logs, status
 from mldeploy.cli.package import package
+from mldeploy.cli.predictions import predictions
 from mldeploy.cli.release import releases, rollback, ship
 from mldeploy.cli.score import score
 from mldeploy.cli.serve import serve
@@ -29,6 +32,8 @@ app = typer.Typer(
 
 for command in (package, ship, rollback, releases, status, logs, loadtest, loadtest_worker, serve, score, inspect):
     app.command()(command)
+for group in (keys, predictions, host):
+    app.add_typer(group, name=group.info.name)
 
 
 def _version(wanted: bool) -> None:

@@ -12,6 +12,7 @@ import typer
 
 from mldeploy import console
 from mldeploy.bundle import newest_bundle, read_bundle
+from mldeploy.cli.durations import duration
 from mldeploy.cli.loadtest_view import live, ms, show_capacity, show_comparison, show_cost, show_result
 from mldeploy.cli.release import App, Host
 from mldeploy.config import load_config
@@ -28,17 +29,6 @@ MOST_TRIALS = 40
 KEY_MARGIN_S = 120.0
 KEY_LIMIT_S = 86_400.0
 """How many runs a search may make, how long a key that the host gives outlives them, and how long it may live."""
-
-UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
-
-
-def duration(text: str) -> float:
-    """Seconds of a duration such as 100ms, 30s, 2m; a bare number is seconds."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)(ms|s|m|h)?", text.strip())
-    if not match or not float(match[1]):
-        raise typer.BadParameter(f"{text!r} is no duration; write it as 100ms, 30s or 2m")
-    return float(match[1]) * UNITS_S[match[2] or "s"]
-
 
 def ramp(text: str) -> float:
     """Like a duration, or 0 for none."""
@@ -135,13 +125,14 @@ def loadtest(
     if find_capacity and (csv or html):
         raise UsageError("--csv and --html are of one run; --find-capacity makes several")
     config = load_config()
-    endpoint = find_endpoint(config, host, url)
-    check_may_load(endpoint, config, host, owned=owned)
+    endpoint = find_endpoint(url) if url else None
+    if endpoint:
+        check_may_load(endpoint, config, owned=owned)
     chosen = read_bundle(bundle or newest_bundle(config.build_dir, app or config.app.name))
     inputs = chosen.manifest.inputs
     rows = read_rows(mix, inputs) if mix else vary(chosen.golden.instances, inputs)
     load = Load(
-        url=endpoint,
+        url=endpoint or "",
         rate=qps,
         duration_s=duration_s or config.loadtest.duration_s,
         warmup_s=warmup_s,
@@ -157,12 +148,12 @@ def loadtest(
     seconds = min(load.total_s * (MOST_TRIALS if find_capacity else 1) + KEY_MARGIN_S, KEY_LIMIT_S)
     with (
         nullcontext(anywhere(endpoint, key))
-        if url and not host
+        if endpoint and not host
         else on_host(config, choose_host(config, host), endpoint, app=app, key=key, seconds=seconds)
     ) as subject:
         run = Run(
             subject,
-            load,
+            replace(load, url=subject.url),
             rows,
             target,
             Workers(workers, listen),

@@ -61,8 +61,12 @@ class AppFolder:
     def keys_file(self) -> str:
         return f"{self.keys}/keys.json"
 
+    @property
+    def all_predictions(self) -> str:
+        return f"{self.path}/predictions"
+
     def predictions(self, release: str) -> str:
-        return f"{self.path}/predictions/{release}"
+        return f"{self.all_predictions}/{release}"
 
     def secrets(self, release: str) -> str:
         """A folder with a file a secret: those of a release, or today's."""

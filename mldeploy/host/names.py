@@ -11,6 +11,7 @@ from mldeploy.errors import UsageError
 
 if TYPE_CHECKING:
     from mldeploy.config import Config
+    from mldeploy.host.site import Site
 
 
 def choose_host(config: Config, wanted: str | None) -> str:
@@ -47,6 +48,16 @@ def address_of(name: str, config: Config) -> str:
     host = config.hosts.get(name)
     target = (host and host.address) or name
     return str(read_aliases(config).lookup(target).get("hostname", target))
+
+
+def url_of(site: Site, host: str, config: Config) -> str:
+    """Where this machine finds an app: with the port of the host's configured URL, where that is of the same kind."""
+    name = site.name or address_of(host, config)
+    known = config.hosts.get(host)
+    parts = urlsplit(known.url) if known and known.url else None
+    if parts and parts.hostname == name and parts.scheme == site.scheme:
+        name = parts.netloc
+    return f"{site.scheme}://{name}{site.path}"
 
 
 def public_address(name: str, config: Config) -> str:

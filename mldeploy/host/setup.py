@@ -126,7 +126,8 @@ def _configure_docker(executor: Executor) -> str:
 
 
 def _create_network(executor: Executor, subnet: IPv4Network) -> None:
-    executor.run(docker.create_network(str(subnet), dynamic_range=str(list(subnet.subnets())[1])))
+    _, dynamic_range = subnet.subnets()
+    executor.run(docker.create_network(str(subnet), caddy_address(subnet), str(dynamic_range)))
 
 
 def _let_ports_pass(executor: Executor) -> None:

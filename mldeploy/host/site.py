@@ -38,9 +38,13 @@ class Site(Record):
     slots: tuple[str, str]
 
     @property
+    def scheme(self) -> str:
+        return "http" if self.tls == "off" else "https"
+
+    @property
     def address(self) -> str:
         """As Caddy names a site."""
-        return f"{'http' if self.tls == 'off' else 'https'}://{self.name}"
+        return f"{self.scheme}://{self.name}"
 
     @property
     def url(self) -> str:
@@ -49,7 +53,7 @@ class Site(Record):
 
     def url_at(self, address: str) -> str:
         """The app as it is found at an address of its host, for a client that sends the name apart."""
-        return f"{'http' if self.tls == 'off' else 'https'}://{address}{self.path}"
+        return f"{self.scheme}://{address}{self.path}"
 
 
 def site_for(app: AppConfig, address: str, slots: tuple[str, str]) -> Site:

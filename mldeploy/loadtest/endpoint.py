@@ -7,32 +7,27 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from mldeploy.errors import UsageError
-from mldeploy.host.names import address_of, choose_host, is_named
+from mldeploy.host.names import address_of, public_address
 
 if TYPE_CHECKING:
     from mldeploy.config import Config
 
 
-def find_endpoint(config: Config, host: str | None, url: str | None) -> str:
-    """The URL of `/predict`: at `url` if given, else at the host named `host`, else at the only host there is.
+def find_endpoint(url: str) -> str:
+    """The URL of `/predict`: `url` itself where it has a path.
 
-    Raises UsageError when that does not name one endpoint.
+    Raises UsageError when it is no URL.
     """
-    base = url or _url_of(choose_host(config, host), config)
-    parts = urlsplit(base)
+    parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise UsageError(f"{base} is not a URL", remedy="Give one such as http://127.0.0.1:8000.")
-    return base if parts.path.strip("/") else f"{base.rstrip('/')}/predict"
+        raise UsageError(f"{url} is not a URL", remedy="Give one such as http://127.0.0.1:8000.")
+    return url if parts.path.strip("/") else f"{url.rstrip('/')}/predict"
 
 
-def check_may_load(url: str, config: Config, host: str | None = None, *, owned: bool) -> None:
-    """Raise UsageError unless `url` is on this machine, or on a host that is written down, or `owned` by word.
-
-    `host` is the alias that the person named; one of the SSH file is theirs as much as one of mldeploy.toml.
-    """
+def check_may_load(url: str, config: Config, *, owned: bool) -> None:
+    """Raise UsageError unless `url` is on this machine, or on a host of mldeploy.toml, or `owned` by word."""
     name = urlsplit(url).hostname or ""
-    known = [*config.hosts, *([host] if host and is_named(host, config) else [])]
-    if owned or _is_loopback(name) or name in {where for each in known for where in _names_of(each, config)}:
+    if owned or _is_loopback(name) or name in {where for host in config.hosts for where in _names_of(host, config)}:
         return
     raise UsageError(
         f"{name} is neither this machine nor a host that is written down",
@@ -41,14 +36,9 @@ def check_may_load(url: str, config: Config, host: str | None = None, *, owned: 
     )
 
 
-def _url_of(name: str, config: Config) -> str:
-    host = config.hosts.get(name)
-    return (host and host.url) or f"http://{address_of(name, config)}"
-
-
 def _names_of(host: str, config: Config) -> set[str]:
     """The names and addresses by which a host may stand in a URL."""
-    return {name for name in (urlsplit(_url_of(host, config)).hostname, address_of(host, config)) if name}
+    return {public_address(host, config), address_of(host, config)}
 
 
 def _is_loopback(name: str) -> bool:

@@ -6,6 +6,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from mldeploy.host.edge import read_root
+from mldeploy.host.names import url_of
+from mldeploy.host.site import read_site
 from mldeploy.host.ssh import connect
 from mldeploy.loadtest.compare import Change, compare, p99_replicates
 from mldeploy.loadtest.samples import Access
@@ -59,18 +62,21 @@ def anywhere(endpoint: str, key: str | None) -> Subject:
 
 @contextmanager
 def on_host(
-    config: Config, name: str, endpoint: str, *, app: str | None, key: str | None, seconds: float
+    config: Config, name: str, endpoint: str | None, *, app: str | None, key: str | None, seconds: float
 ) -> Iterator[Subject]:
-    """What answers at `endpoint` on the host `name`, with keys of its own that are good for `seconds`.
+    """An app of the host `name`, at `endpoint` or where its site says, with keys that are good for `seconds`.
 
     Raises UsageError where it is not clear which app is meant, UnreachableError where the host does not answer.
     """
     with connect(name, config) as ssh:
         tested = serving_release(ssh, choose_app(ssh, app or config.app.name))
-        access = Access(key or short_lived_key(ssh, tested, seconds))
-        metrics = Access(short_lived_key(ssh, tested, seconds, scope="metrics"))
+        site = read_site(ssh, tested.folder)
+        authority = read_root(ssh) if site.tls == "internal" else site.root
+        access = Access(key or short_lived_key(ssh, tested, seconds), authority)
+        metrics = Access(short_lived_key(ssh, tested, seconds, scope="metrics"), authority)
+        url = endpoint or f"{url_of(site, name, config)}/predict"
         price = config.hosts[name].monthly_price if name in config.hosts else None
-        yield Subject(endpoint, access, metrics, OnHost(name, ssh, tested, price))
+        yield Subject(url, access, metrics, OnHost(name, ssh, tested, price))
 
 
 def record(where: OnHost, load: Load, samples: Samples, result: Result) -> Comparison | None:

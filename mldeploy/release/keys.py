@@ -7,19 +7,17 @@ file's time, so a change acts within a second and nothing has to be told.
 from __future__ import annotations
 
 import hashlib
-import json
 import secrets
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, ValidationError
 
 from mldeploy.bundle import Name, Record
 from mldeploy.errors import MldeployError, UsageError
-from mldeploy.host.commands import docker, files
+from mldeploy.host.commands import files
 from mldeploy.host.executor import Secret
-from mldeploy.release.ledger import read_ledger
-from mldeploy.release.settings import read_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,10 +26,16 @@ if TYPE_CHECKING:
     from mldeploy.host.layout import AppFolder
 
 FIRST_KEY = "first"
-Scope = Literal["predict", "metrics"]
 
 _TRY_AGAIN = 75
 _TRIES = 5
+
+
+class Scope(StrEnum):
+    """What a key may ask for: the figures, or all else."""
+
+    PREDICT = "predict"
+    METRICS = "metrics"
 
 
 class Key(Record):
@@ -40,7 +44,7 @@ class Key(Record):
     id: str
     name: Name
     sha256: str
-    scopes: tuple[Scope, ...] = ("predict",)
+    scopes: tuple[Scope, ...] = (Scope.PREDICT,)
     rate: float | None = None
     created: datetime
     expires: datetime | None = None
@@ -60,7 +64,7 @@ def create_key(
     *,
     rate: float | None = None,
     expires: datetime | None = None,
-    scopes: tuple[Scope, ...] = ("predict",),
+    scopes: tuple[Scope, ...] = (Scope.PREDICT,),
 ) -> Secret:
     """Add a key and return it: `mld_<id>_<secret>`, whose secret is 192 random bits. It cannot be shown again.
 
@@ -116,27 +120,6 @@ def read_keys(executor: Executor, folder: AppFolder) -> tuple[Key, ...]:
 def has_keys(executor: Executor, folder: AppFolder) -> bool:
     """Whether a key was ever made for this app, be it revoked since."""
     return bool(executor.run(files.read(folder.keys_file)).stdout)
-
-
-def temporary_key(executor: Executor, folder: AppFolder, name: str, *, seconds: float) -> Secret | None:
-    """A key for the tool's own calls, held in the memory of the release that serves; None where none is needed.
-
-    Raises MldeployError when nothing serves, or it gives none.
-    """
-    serving = read_ledger(executor, folder).serving
-    if serving is None:
-        raise MldeployError(f"no release of {folder.app} serves on {executor.name}")
-    if read_settings(executor, folder, serving).public:
-        return None
-    asked = docker.control(folder.container(serving), "key", "--name", name, "--seconds", f"{seconds:g}")
-    answer = executor.run(asked, check=False)
-    if answer.exit_code != 0:
-        raise MldeployError(
-            f"{serving} of {folder.app} gives no key for the tool's own calls",
-            cause=(answer.stderr or answer.stdout)[-500:],
-            remedy="`mldeploy status` says how it is.",
-        )
-    return Secret(json.loads(answer.stdout)["key"])
 
 
 def _change(executor: Executor, folder: AppFolder, change: Callable[[KeyRing], KeyRing]) -> None:

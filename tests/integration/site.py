@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
-import json
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import httpx
 
 from mldeploy.bundle import read_bundle
+from mldeploy.config import load_config
 from mldeploy.host.commands import files
 from mldeploy.host.layout import AppFolder
-from mldeploy.release.state import Slots
+from mldeploy.host.ssh import connect
 from tests.integration.command import mldeploy
+from tests.traffic import Traffic
 
 if TYPE_CHECKING:
     import subprocess
+    from collections.abc import Iterator
     from pathlib import Path
 
+    from mldeploy.host.executor import Executor
     from tests.rig import Rig
 
 APP = "penguins"
 FIRST, SECOND = "1.0.0", "1.1.0"
+HTTP_ONLY = '[app.tls]\nmode = "off"\n'
 
 
 @dataclass(frozen=True)
@@ -31,6 +36,15 @@ class Site:
     folder: Path
     rig: Rig
     bundles: dict[str, Path]
+    key: str = ""
+
+    def traffic(self, **options: Any) -> Traffic:
+        """Requests with the app's key, to where it answers."""
+        return Traffic(self.url, self.rows, self.key, **options)
+
+    def post(self, rows: list[dict[str, Any]], **headers: str) -> httpx.Response:
+        sent = {"Authorization": f"Bearer {self.key}", **headers}
+        return httpx.post(f"{self.url}/predict", json={"instances": rows}, headers=sent, timeout=10)
 
     @property
     def url(self) -> str:
@@ -64,9 +78,10 @@ class Site:
         return set(self.rig.vm.exec(*files.list_folder(AppFolder(APP).rotation)).split())
 
 
-def slots_of(site: Site) -> Slots:
-    raw = json.loads(site.rig.vm.exec(*files.read(AppFolder(APP).slots)))
-    return Slots(raw["blue"], raw["green"])
+@contextmanager
+def on_host(site: Site) -> Iterator[Executor]:
+    with connect("rig", load_config(site.folder / "mldeploy.toml")) as ssh:
+        yield ssh
 
 
 def await_text(process: subprocess.Popen[str], text: str) -> None:

@@ -12,7 +12,7 @@ from mldeploy.host.commands import docker
 from mldeploy.host.ssh import connect
 from mldeploy.release.delivery import ThroughConnection
 from tests.integration.bundles import linear_bundle
-from tests.integration.site import FIRST, SECOND, Site
+from tests.integration.site import FIRST, HTTP_ONLY, SECOND, Site
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,7 +31,8 @@ def site(rig: Rig, bundles: dict[str, Path], tmp_path_factory: pytest.TempPathFa
     rig.vm.reset()
     folder = tmp_path_factory.mktemp("site")
     lines = rig.config.read_text().splitlines(keepends=True)
-    (folder / "mldeploy.toml").write_text("".join(line for line in lines if not line.startswith("registry")))
+    settings = "".join(line for line in lines if not line.startswith("registry"))
+    (folder / "mldeploy.toml").write_text(settings + HTTP_ONLY)
     site = Site(folder, rig, bundles)
     assert site.ship(FIRST)["release"] == "r1"
     return site

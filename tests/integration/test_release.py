@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import json
-import shutil
 import signal
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import httpx
 import pytest
 
 from mldeploy.bundle import read_bundle
-from mldeploy.config import load_config
 from mldeploy.host.commands import caddy, files
-from mldeploy.host.layout import AppFolder
-from mldeploy.host.ssh import connect
+from mldeploy.host.layout import APPLIED, CADDYFILE, AppFolder
+from mldeploy.host.site import read_site
 from tests.integration.command import mldeploy, start
-from tests.integration.site import APP, FIRST, SECOND, Site, await_free_lock, await_text, slots_of
-from tests.traffic import Traffic
+from tests.integration.site import APP, FIRST, HTTP_ONLY, SECOND, Site, await_free_lock, await_text, on_host
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,7 +27,7 @@ def bare(rig: Rig, bundles: dict[str, Path], tmp_path_factory: pytest.TempPathFa
     """A bare VM, and a folder to ship from."""
     rig.vm.reset()
     folder = tmp_path_factory.mktemp("site")
-    shutil.copy(rig.config, folder / "mldeploy.toml")
+    (folder / "mldeploy.toml").write_text(rig.config.read_text() + HTTP_ONLY)
     return Site(folder, rig, bundles)
 
 
@@ -39,7 +36,7 @@ def site(bare: Site) -> Site:
     """The first version, shipped to the bare VM: Docker and Caddy are installed on the way."""
     outcome = bare.ship(FIRST)
     assert (outcome["release"], outcome["previous"]) == ("r1", None)
-    return bare
+    return replace(bare, key=outcome["key"])
 
 
 @pytest.fixture
@@ -61,7 +58,7 @@ def test_the_first_release_has_nothing_to_roll_back_to(site: Site) -> None:
 
 def test_a_shipped_release_answers_as_the_original_model_did(first_serves: Site) -> None:
     golden = read_bundle(first_serves.bundles[FIRST]).golden
-    answer = httpx.post(f"{first_serves.url}/predict", json={"instances": golden.instances}).raise_for_status().json()
+    answer = first_serves.post(golden.instances).raise_for_status().json()
     assert [p["label"] for p in answer["predictions"]] == [p["label"] for p in golden.predictions]
     for got, expected in zip(answer["predictions"], golden.predictions, strict=True):
         assert got["probability"] == pytest.approx(expected["probability"], rel=1e-5, abs=1e-5)
@@ -70,7 +67,7 @@ def test_a_shipped_release_answers_as_the_original_model_did(first_serves: Site)
 def test_no_request_is_lost_during_a_ship_and_a_rollback(first_serves: Site) -> None:
     site = first_serves
     before = site.serving()
-    with Traffic(site.url, site.rows) as traffic:
+    with site.traffic() as traffic:
         shipped = site.ship(SECOND)
         assert shipped["previous"] == before[0]
         traffic.await_answers(50, version=SECOND)
@@ -84,15 +81,15 @@ def test_no_request_is_lost_during_a_ship_and_a_rollback(first_serves: Site) -> 
     assert site.in_rotation() == {before[0]}
 
 
-def test_the_same_traffic_counts_the_requests_that_a_reload_of_caddy_breaks(first_serves: Site) -> None:
+def test_the_same_traffic_counts_the_requests_that_a_plain_reload_of_caddy_breaks(first_serves: Site) -> None:
     """Were the switch made by a reload, the test above would fail: this is how it would be made."""
     site = first_serves
     release, _ = site.serving()
-    slots = slots_of(site)
-    with connect("rig", load_config(site.folder / "mldeploy.toml")) as ssh, Traffic(site.url, site.rows) as traffic:
-        for upstreams in ((slots.green, slots.blue), (slots.blue, slots.green)) * 3:
-            text = caddy.site(":80", upstreams)
-            ssh.run(files.write(AppFolder(APP).site), stdin=text)
+    with on_host(site) as ssh, site.traffic() as traffic:
+        mine = read_site(ssh, AppFolder(APP))
+        for upstreams in (mine.slots[::-1], mine.slots) * 3:
+            text = caddy.caddyfile({APP: mine.model_copy(update={"slots": upstreams})})
+            ssh.run(files.write(CADDYFILE), stdin=text)
             ssh.run(caddy.reload())
             traffic.await_answers(30)
     assert traffic.tally.lost != []
@@ -103,7 +100,7 @@ def test_after_a_power_cycle_under_load_the_release_that_served_serves_again_and
     site = first_serves
     site.ship(SECOND)
     serving = site.serving()
-    with Traffic(site.url, site.rows) as traffic:
+    with site.traffic() as traffic:
         traffic.await_answers(50, version=SECOND)
         site.rig.vm.power_cycle()
         traffic.await_answers(50, version=SECOND, deadline=120)
@@ -115,7 +112,7 @@ def test_after_a_power_cycle_under_load_the_release_that_served_serves_again_and
 def test_interrupting_a_ship_leaves_everything_as_it_was(first_serves: Site) -> None:
     site = first_serves
     before = site.serving()
-    with Traffic(site.url, site.rows) as traffic:
+    with site.traffic() as traffic:
         process = start(site.folder, "ship", str(site.bundles[SECOND]), "--watch", "60")
         traffic.await_answers(10, version=SECOND, deadline=60)
         process.send_signal(signal.SIGINT)
@@ -132,7 +129,7 @@ def test_interrupting_a_ship_leaves_everything_as_it_was(first_serves: Site) -> 
 def test_an_interrupt_as_the_watch_ends_is_in_time_or_too_late_and_never_leaves_half(first_serves: Site) -> None:
     site = first_serves
     before = site.serving()[0]
-    with Traffic(site.url, site.rows) as traffic:
+    with site.traffic() as traffic:
         process = start(site.folder, "ship", str(site.bundles[SECOND]), "--watch", "1")
         await_text(process, "watch r")
         process.send_signal(signal.SIGINT)
@@ -152,7 +149,7 @@ def test_after_the_laptop_dies_the_next_command_brings_the_release_to_an_end(
 ) -> None:
     site = first_serves
     before = site.serving()
-    with Traffic(site.url, site.rows) as traffic:
+    with site.traffic() as traffic:
         process = start(site.folder, "ship", str(site.bundles[SECOND]), "--watch", "60")
         if watching:
             traffic.await_answers(10, version=SECOND, deadline=60)
@@ -175,7 +172,7 @@ def test_a_rollback_that_was_cut_off_is_finished_by_the_next_one_which_goes_no_f
     site = first_serves
     before = site.serving()
     site.ship(SECOND)
-    with Traffic(site.url, site.rows) as traffic:
+    with site.traffic() as traffic:
         process = start(site.folder, "rollback", "--watch", "60")
         await_text(process, "ledger: switched")
         process.kill()
@@ -202,7 +199,7 @@ def test_a_kept_container_that_somebody_removed_is_created_anew(first_serves: Si
 def test_a_docker_that_is_down_is_said_and_what_runs_goes_on_serving(first_serves: Site) -> None:
     site = first_serves
     before = site.releases()
-    with Traffic(site.url, site.rows) as traffic:
+    with site.traffic() as traffic:
         site.rig.vm.exec("systemctl", "stop", "docker.socket", "docker.service")
         try:
             for command in (["rollback"], ["ship", str(site.bundles[SECOND])]):
@@ -219,11 +216,10 @@ def test_a_docker_that_is_down_is_said_and_what_runs_goes_on_serving(first_serve
 def test_a_first_ship_cut_off_before_caddy_was_told_is_mended_by_the_next(first_serves: Site) -> None:
     """As it is left: the site is written, and Caddy has not read it."""
     site = first_serves
-    with connect("rig", load_config(site.folder / "mldeploy.toml")) as ssh:
-        text = ssh.run(files.read(AppFolder(APP).site)).stdout
-        ssh.run(files.remove(AppFolder(APP).site))
+    with on_host(site) as ssh:
+        ssh.run(files.write(CADDYFILE), stdin=caddy.caddyfile({}))
         ssh.run(caddy.reload())
-        ssh.run(files.write(AppFolder(APP).site), stdin=text + "\n")
+        ssh.run(files.remove(APPLIED))
     site.ship(SECOND)
     assert site.serving()[1] == SECOND
 
@@ -271,7 +267,7 @@ def test_status_says_what_serves_and_sees_the_machine_as_small_as_it_is(first_se
 
 def test_logs_are_those_of_the_release_that_serves(first_serves: Site) -> None:
     site = first_serves
-    httpx.post(f"{site.url}/predict", json={"instances": site.rows[:1]}, headers={"X-Request-ID": "find-me"})
+    site.post(site.rows[:1], **{"X-Request-ID": "find-me"})
     ended = mldeploy(site.folder, "logs", "--tail", "20")
     assert ended.exit_code == 0
     assert "find-me" in {json.loads(line)["request_id"] for line in ended.stdout.splitlines() if "request_id" in line}

@@ -62,6 +62,10 @@ class Published:
     def url(self) -> str:
         return f"http://{self.address}" + ("" if self.http_port == 80 else f":{self.http_port}")
 
+    @property
+    def secure_url(self) -> str:
+        return f"https://{self.address}" + ("" if self.https_port == 443 else f":{self.https_port}")
+
 
 def names_of(checkout: Path) -> Names:
     return Names(f"mldeploy-rig-{_digest(checkout)[:8]}")

@@ -182,6 +182,6 @@ user = "root"
 port = {machine.ssh_port}
 identity_file = "{rig.identity}"
 known_hosts = "{rig.known_hosts}"
-url = "{machine.url}"
+url = "{machine.secure_url}"
 """
     )

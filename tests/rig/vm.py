@@ -46,6 +46,10 @@ class Vm:
     def url(self) -> str:
         return self.published.url
 
+    @property
+    def secure_url(self) -> str:
+        return self.published.secure_url
+
     def exec(self, *argv: str) -> str:
         """Run `argv` in the VM as root, past SSH, and answer its standard output."""
         return docker("exec", self.name, *argv)

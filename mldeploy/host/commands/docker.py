@@ -169,6 +169,7 @@ def control(container: str, *command: str) -> list[str]:
     return ["docker", "exec", container, "python3", "-m", "mldeploy_runtime.control", *command]
 
 
-def create_network(subnet: str, dynamic_range: str) -> list[str]:
+def create_network(subnet: str, gateway: str, dynamic_range: str) -> list[str]:
     """The network of slots. Fixed addresses lie outside `dynamic_range`, so that none is given away by chance."""
-    return ["docker", "network", "create", "--subnet", subnet, "--ip-range", dynamic_range, NETWORK]
+    options = ("--subnet", subnet, "--gateway", gateway, "--ip-range", dynamic_range)
+    return ["docker", "network", "create", *options, NETWORK]

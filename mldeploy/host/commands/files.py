@@ -61,6 +61,18 @@ def list_folder(path: str) -> list[str]:
     return ["sh", "-c", '[ ! -d "$1" ] || ls -1 -- "$1"', "list", path]
 
 
+def pack_recent(folder: str, seconds: float) -> list[str]:
+    """Print a tar archive of the files in the folder that were written to in the last `seconds`.
+
+    A file that grows meanwhile is packed as long as it was at first.
+    """
+    script = (
+        '[ -d "$1" ] || exec tar --create --files-from /dev/null; cd "$1"; '
+        'find . -type f -newermt "-$2 seconds" -print0 | tar --create --null --files-from - --warning=no-file-changed'
+    )
+    return ["sh", "-c", script, "pack", folder, f"{seconds:.0f}"]
+
+
 def read_each(folder: str, name: str) -> list[str]:
     """Print `path<TAB>content` for each file `folder`/*/`name`; the content must be one line."""
     script = 'for f in "$1"/*/"$2"; do [ ! -e "$f" ] || printf \'%s\\t%s\\n\' "$f" "$(cat -- "$f")"; done'

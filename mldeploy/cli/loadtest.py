@@ -30,6 +30,7 @@ KEY_MARGIN_S = 120.0
 KEY_LIMIT_S = 86_400.0
 """How many runs a search may make, how long a key that the host gives outlives them, and how long it may live."""
 
+
 def ramp(text: str) -> float:
     """Like a duration, or 0 for none."""
     return 0.0 if text.strip() == "0" else duration(text)

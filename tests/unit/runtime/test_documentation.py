@@ -1,23 +1,15 @@
-"""/docs and /openapi.json, and that FastAPI's routes answer as the server's own."""
+"""/docs and /openapi.json."""
 
 from __future__ import annotations
 
-import asyncio
-import os
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import httpx
 import pytest
 
-from mldeploy_runtime.http.app import build_app
-from mldeploy_runtime.http.documentation import build_documentation
-from mldeploy_runtime.http.handling import build_handler
-from mldeploy_runtime.http.routes import build_routes
-from mldeploy_runtime.logs import Log
-from mldeploy_runtime.service import Service
-from mldeploy_runtime.settings import Settings
 from tests.unit.runtime.bundles import mixed_bundle
+from tests.unit.runtime.inprocess import InProcess
+from tests.unit.runtime.keyfile import key_of, stored, write_keys
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -58,29 +50,28 @@ def test_docs_is_one_page_that_needs_no_other_host(mixed: Server) -> None:
         assert shown in response.text
 
 
-@pytest.mark.parametrize(
-    ("method", "path", "body"),
-    [
-        ("POST", "/predict", {"instances": [{"age": 1.0, "plan": "pro", "member": True}]}),
-        ("POST", "/predict", {"instances": [{"age": "x", "plan": "pro", "member": True}]}),
-        ("POST", "/predict", []),
-        ("GET", "/health", None),
-        ("GET", "/ready", None),
-        ("GET", "/model", None),
-    ],
-)
-def test_fastapi_answers_as_the_server_does(tmp_path: Path, method: str, path: str, body: Any) -> None:
-    async def ask() -> list[httpx.Response]:
-        service = Service(Settings(mixed_bundle(tmp_path)), Log(os.open(os.devnull, os.O_WRONLY)))
-        await service.load()
-        handle = build_handler(service)
-        apps = (build_app(service), build_documentation(service, build_routes(service, handle), handle))
-        answers = []
-        for app in apps:
-            async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
-                answers.append(await client.request(method, path, json=body, headers={"X-Request-ID": "one"}))
-        return answers
+def test_openapi_says_how_keys_are_given_where_keys_are_on(tmp_path: Path) -> None:
+    app = InProcess(mixed_bundle, keys=write_keys(tmp_path / "keys.json", stored("aaaaaaaa")))
+    document = app.ask("/openapi.json", headers={"X-API-Key": key_of("aaaaaaaa")}, method="GET").json()
+    assert document["components"]["securitySchemes"]["header"] == {
+        "type": "apiKey", "in": "header", "name": "X-API-Key",
+    }  # fmt: skip
+    predict, health = document["paths"]["/predict"]["post"], document["paths"]["/health"]["get"]
+    assert predict["security"] == [{"bearer": []}, {"header": []}]
+    assert {"401", "403", "429"} <= predict["responses"].keys()
+    assert "security" not in health
+    assert health["responses"].keys() == {"200"}
 
-    ours, fastapis = asyncio.run(ask())
-    assert (ours.status_code, ours.content) == (fastapis.status_code, fastapis.content)
-    assert ours.headers == fastapis.headers
+
+def test_openapi_shows_the_formats_of_batches(mixed: Server) -> None:
+    operation = mixed.client.get("/openapi.json").json()["paths"]["/predict"]["post"]
+    formats = {"application/json", "text/csv", "application/vnd.apache.arrow.stream"}
+    assert operation["requestBody"]["content"].keys() == operation["responses"]["200"]["content"].keys() == formats
+    assert "security" not in operation
+
+
+@pytest.mark.parametrize("path", ["/docs", "/openapi.json", "/health", "/nowhere"])
+def test_every_answer_has_a_request_id(mixed: Server, path: str) -> None:
+    assert mixed.client.get(path, headers={"X-Request-ID": "one"}).headers["x-request-id"] == "one"
+    assert mixed.client.get(path).headers["x-request-id"]
+    assert mixed.client.head(path).content == b""

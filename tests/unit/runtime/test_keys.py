@@ -5,9 +5,11 @@ from __future__ import annotations
 import base64
 import json
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+import httpx
 import jwt
 import pytest
 from cryptography.hazmat.primitives import hashes
@@ -180,6 +182,29 @@ def test_the_control_client_makes_short_lived_keys_and_the_log_names_them(tmp_pa
         (401, ""),
     ]
     assert "mls_" not in output
+
+
+def test_all_workers_know_a_short_lived_key_and_count_together(tmp_path: Path) -> None:
+    file = write_keys(tmp_path / "keys.json", stored("aaaaaaaa", rate=0.01))
+    with started(mixed_bundle(tmp_path), tmp_path, MLDEPLOY_KEYS=str(file), MLDEPLOY_WORKERS="2") as server:
+        assert server.control("status")[1]["workers"] == 2
+        _, made = server.control("key", "--name", "loadtest", "--seconds", "60")
+
+        def ask(key: str) -> int:
+            # Each time on a connection of its own, which any worker may take.
+            url = f"http://127.0.0.1:{server.port}/predict"
+            return httpx.post(url, content=BODY, headers=bearer(key)).status_code
+
+        with ThreadPoolExecutor(8) as pool:
+            ours = list(pool.map(ask, [made["key"]] * 40))
+            counted = list(pool.map(ask, [key_of("aaaaaaaa")] * 40))
+        metrics = server.control("key", "--name", "m", "--seconds", "60", "--scope", "metrics")[1]["key"]
+        told = server.client.get("/metrics", headers=bearer(metrics)).text
+    assert ours == [200] * 40
+    # Two workers that decide at the same moment may both let one through.
+    assert 1 <= counted.count(200) <= 2
+    assert counted.count(429) == 40 - counted.count(200)
+    assert f'mldeploy_problems_total{{kind="rate-limited"}} {counted.count(429)}.0' in told
 
 
 def hs256(signed_with: str = HMAC_KEY, **claims: Any) -> str:

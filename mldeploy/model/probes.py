@@ -24,7 +24,10 @@ MAX_CATEGORIES = 500
 MAX_THRESHOLDS = 3000
 MISSING_RATE = 0.05
 SIGNS = ("-", "_", ".", ", ", "'", "\n\t", "\u00a0", "\u200b", " 1 ", " é ", " e\u0301 ", "ß")
-TEXTS = ("", " ", "0", "naïve café", "日本語 テキスト", "🙂", "A" * 300)
+TEXTS = (
+    *("", " ", "0", "naïve café", "日本語 テキスト", "🙂", "A" * 300, "İstanbul IŞIK", "ΟΔΟΣ σοφός"),
+    *("cafe\u0301 हिन्दी", " tab\tand\nline  end ", "x_y 42nd don't"),
+)
 
 
 def proof_rows(fields: list[Field], sample: Sample | None, seed: int = SEED) -> Rows:

@@ -150,7 +150,10 @@ def _name_fields(facts: list[dict[str, Any]], sample: Sample | None) -> tuple[li
             )
         named = [{**fact, "name": name} for fact, name in zip(facts, sample.columns, strict=True)]
         return named, "the model keeps no feature names: taken from the sample, in its order"
-    return facts, f"the model keeps no feature names: its fields are called {names[0]} to {names[-1]}, in its order"
+    called = f"its field is called {names[0]}"
+    if len(names) > 1:
+        called = f"its fields are called {names[0]} to {names[-1]}, in its order"
+    return facts, f"the model keeps no feature names: {called}"
 
 
 def _require_servable(names: list[str]) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from . import limits
+from .forms import record_names, records, takes_texts
 from .kinds import INDICATOR, Kind, find_kind, plain
 from .problems import Unusable
 from .ties import ORDERS, differing_rows, find_searches, reordered
@@ -177,8 +178,13 @@ def _side_by_side(shares: Any, classes_by_output: list[list[Any]]) -> np.ndarray
 def model_input(model: Any, fields: list[dict[str, Any]], columns: dict[str, list[Any]]) -> Any:
     """Rows as the original takes them: a data frame where it knows names, else an array.
 
-    Numbers are float64 with NaN for missing; a missing string is what the fitted steps call missing.
+    Numbers are float64 with NaN for missing; a missing string is what the fitted steps call missing. A model that
+    begins with a vectorizer of texts or of records takes a list of these.
     """
+    if takes_texts(model):
+        return columns[fields[0]["name"]]
+    if record_names(model) is not None:
+        return records([field["name"] for field in fields], columns)
     arrays = {field["name"]: _array(field, columns[field["name"]]) for field in fields}
     if getattr(model, "feature_names_in_", None) is not None:
         import pandas as pd

@@ -14,6 +14,7 @@ import numpy as np
 
 from .emit.impute import is_missing
 from .emit.registry import splits_of
+from .forms import RECORDS, TEXT_FIELD, record_fields, takes_texts
 from .kinds import plain
 
 if TYPE_CHECKING:
@@ -60,8 +61,9 @@ class Trace:
 
 
 def find_facts(model: Any, names: Sequence[str] | None, width: int) -> list[dict[str, Any]]:
-    """One JSON object a field, in the model's own order; unnamed fields are x0, x1, ..."""
-    facts = [Facts(name) for name in (names or [f"x{place}" for place in range(width)])]
+    """One JSON object a field, in the model's own order; unnamed fields are x0, x1, ..., and a model's text is `text`."""
+    unnamed = [TEXT_FIELD] if takes_texts(model) else [f"x{place}" for place in range(width)]
+    facts = [Facts(name) for name in (names or unnamed)]
     # Facts only suggest rows to try: a step that this walk does not understand must not end it all.
     with suppress(Exception):
         _walk(model, [Trace(each) for each in facts])
@@ -100,6 +102,10 @@ def _note(step: Any, traces: list[Trace]) -> None:
     if hasattr(step, "build_analyzer") and len(traces) == 1 and traces[0].facts is not None:
         traces[0].facts.text = True
         traces[0].facts.words = _spread(sorted(getattr(step, "vocabulary_", ())), MAX_WORDS)
+    if type(step).__name__ in RECORDS:
+        for trace, words in zip(traces, record_fields(step).values()):
+            if words is not None and trace.facts is not None:
+                _note_categories(trace.facts, words)
     if hasattr(step, "tree_"):
         inner = step.tree_.children_left >= 0
         _note_thresholds(traces, step.tree_.feature[inner], step.tree_.threshold[inner])

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from . import limits
 from .allowed import NotAllowed
 from .contents import choose_model, feature_names
+from .forms import record_names, takes_texts
 from .kinds import find_family
 from .problems import Unusable
 
@@ -61,7 +62,8 @@ def open_model(
     kind = f"{type(model).__module__}.{type(model).__qualname__}"
     family = _family(path, model, kind)
     _require_fitted(path, model)
-    width = getattr(model, "n_features_in_", None)
+    names = record_names(model)
+    width = 1 if takes_texts(model) else len(names) if names else getattr(model, "n_features_in_", None)
     if width is None:
         raise Unusable(
             f"{path.name} cannot be packaged", f"{kind} does not say how many features it takes (n_features_in_)"
@@ -69,7 +71,7 @@ def open_model(
     return Opened(
         model=model,
         family=family,
-        names=feature_names(model, loaded, int(width)),
+        names=names or feature_names(model, loaded, int(width)),
         width=int(width),
         description=_describe(model),
     )

@@ -4,37 +4,13 @@
 one family and registers its functions when imported.
 """
 
-from . import (  # noqa: F401  registers the families
-    bayes,
-    calibrate,
-    clusters,
-    compose,
-    decompose,
-    dummy,
-    encode,
-    ensembles,
-    features,
-    gaussian_process,
-    hist,
-    impute,
-    interpolate,
-    kernels,
-    lightgbm,
-    linear,
-    multiclass,
-    multioutput,
-    neighbors,
-    neural,
-    outliers,
-    piecewise,
-    scale,
-    select,
-    svm,
-    trees,
-    wrappers,
-    xgboost,
-)
+from importlib import import_module
+from pkgutil import iter_modules
+
 from .model import write_model
 from .registry import NotEmitted
+
+for module in iter_modules(__path__):
+    import_module(f"{__name__}.{module.name}")
 
 __all__ = ["NotEmitted", "write_model"]

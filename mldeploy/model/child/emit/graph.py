@@ -10,8 +10,8 @@ import numpy as np
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
 ML = "ai.onnx.ml"
-OPSET = 21
-ML_OPSET = 5
+CONTRIB = "com.microsoft"
+DOMAINS = {"": 21, ML: 5, CONTRIB: 1}
 IR_VERSION = 10
 
 Operand = Union[str, np.ndarray, np.generic, float, int, Sequence[int]]
@@ -150,7 +150,11 @@ class Graph:
             graph,
             producer_name="mldeploy",
             ir_version=IR_VERSION,
-            opset_imports=[helper.make_opsetid("", OPSET), helper.make_opsetid(ML, ML_OPSET)],
+            opset_imports=[
+                helper.make_opsetid(domain, version)
+                for domain, version in DOMAINS.items()
+                if domain in {"", ML, *(node.domain for node in kept)}
+            ],
         )
 
 

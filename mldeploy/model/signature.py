@@ -36,6 +36,7 @@ class Field:
     words: tuple[str, ...] = ()
     missing_is_none: bool = False
     categorical: bool = False
+    closed: bool = False
     nullable: bool = False
     takes_unknown: bool = True
 
@@ -103,7 +104,7 @@ def ask_what_is_refused(original: Original, fields: list[Field], sample: Sample 
         replace(
             field,
             nullable=f"missing: {field.name}" not in refused,
-            takes_unknown=f"unseen: {field.name}" not in refused and field.dtype != "bool",
+            takes_unknown=f"unseen: {field.name}" not in refused and field.dtype != "bool" and not field.closed,
         )
         for field in fields
     ]
@@ -195,6 +196,7 @@ def _field(fact: dict[str, Any], sample: Sample | None) -> Field:
         categories=None if fact["categories"] is None else tuple(fact["categories"]),
         missing_is_none=fact["missing_is_none"],
         categorical=fact["categorical"],
+        closed=fact["closed"],
     )
     if dtype == "string":
         return replace(field, usual=_most_common(values) or (field.categories or ("text",))[0])

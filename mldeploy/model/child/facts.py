@@ -28,7 +28,8 @@ MAX_WORDS = 200
 class Facts:
     """Of one field. `low` and `high` are what the fit saw exactly; `center` and `spread` only suggest values.
 
-    `categorical` says that the model wants the field as pandas' categories; `words` are what a text may hold.
+    `categorical` says that the model wants the field as pandas' categories, and `closed` that it has no
+    meaningful answer for others; `words` are what a text may hold.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Facts:
     boolean: bool = False
     missing_is_none: bool = False
     categorical: bool = False
+    closed: bool = False
     categories: list[Any] | None = None
     words: list[str] = field(default_factory=list)
     thresholds: list[float] = field(default_factory=list)
@@ -120,7 +122,7 @@ def _note(step: Any, traces: list[Trace]) -> None:
             facts = traces[place].facts if place < len(traces) else None
             if facts is not None:
                 _note_categories(facts, categories)
-                facts.categorical = True
+                facts.categorical, facts.closed = True, splits.closed
     if hasattr(step, "_predictors"):
         given = traces if getattr(step, "_preprocessor", None) is None else _walk(step._preprocessor, traces)
         for predictor in [each for stage in step._predictors for each in stage]:

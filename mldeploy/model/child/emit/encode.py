@@ -65,12 +65,12 @@ def lookup(graph: Graph, column: Column, categories: Any, answer: Callable[[Any]
     return graph.add("Gather", rows, index, axis=0)
 
 
-def category_codes(graph: Graph, column: Column, categories: Sequence[Any], unseen: float = np.nan) -> Column:
-    """The place of each row's value in `categories`; NaN for a missing value and `unseen` for another."""
+def category_codes(graph: Graph, column: Column, categories: Sequence[Any]) -> Column:
+    """The place of each row's value in `categories`; NaN for a missing value and for another."""
     places = {value: float(place) for place, value in enumerate(categories)}
 
     def code(value: Any) -> np.ndarray:
-        return np.array([np.nan if is_missing(value) else places.get(value, unseen)])
+        return np.array([np.nan if is_missing(value) else places.get(value, np.nan)])
 
     return columns_of(lookup(graph, column, categories, code), 1)[0]
 

@@ -63,11 +63,15 @@ class Prediction:
 
 @dataclass(frozen=True)
 class Splits:
-    """Where a model's trees part rows: `thresholds[i]` of feature `features[i]`; and the features' categories."""
+    """Where a model's trees part rows: `thresholds[i]` of feature `features[i]`; and the features' categories.
+
+    `closed` says that what it answers for any other category means nothing.
+    """
 
     features: list[int]
     thresholds: list[float]
     categories: dict[int, list[Any]]
+    closed: bool = False
 
 
 Transformer = Callable[[Graph, Any, list[Column]], list[Column]]

@@ -107,6 +107,8 @@ def xgboost_splits(model: Any) -> Splits:
         [int(feature) for tree, kept in zip(trees, numeric) for feature in np.array(tree["split_indices"])[kept]],
         [float(edge) for tree, kept in zip(trees, numeric) for edge in _floats(tree["split_conditions"])[kept]],
         learner.categories(),
+        # xgboost answers for an unseen category as for the next known one in the order of names, or refuses it.
+        closed=True,
     )
 
 
@@ -150,12 +152,12 @@ def _raw(graph: Graph, model: Any, learner: Learner, columns: list[Column]) -> s
 
 
 def _features(graph: Graph, model: Any, learner: Learner, columns: list[Column]) -> str:
-    """One column a feature; categories by their number. To xgboost an unseen one is the same as the first."""
+    """One column a feature; categories by their number."""
     named, coded = learner.categories(), learner.coded()
     result = list(columns)
     for place, column in enumerate(columns):
         if place in named:
-            result[place] = category_codes(graph, column, named[place], unseen=0.0)
+            result[place] = category_codes(graph, column, named[place])
         elif place in coded:
             number = graph.add("Floor", numeric_matrix(graph, model, [column]))
             result[place] = columns_of(number, 1)[0]

@@ -197,6 +197,7 @@ def _field(fact: dict[str, Any], sample: Sample | None) -> Field:
         missing_is_none=fact["missing_is_none"],
         categorical=fact["categorical"],
         closed=fact["closed"],
+        words=tuple(fact["words"]),
     )
     if dtype == "string":
         return replace(field, usual=_most_common(values) or (field.categories or ("text",))[0])

@@ -63,7 +63,7 @@ class Trace:
 
 
 def find_facts(model: Any, names: Sequence[str] | None, width: int) -> list[dict[str, Any]]:
-    """One JSON object a field, in the model's own order; unnamed fields are x0, x1, ..., and a model's text is `text`."""
+    """One JSON object a field, in the model's own order. Unnamed fields are x0, x1, ..., a model's texts `text`."""
     unnamed = [TEXT_FIELD] if takes_texts(model) else [f"x{place}" for place in range(width)]
     facts = [Facts(name) for name in (names or unnamed)]
     # Facts only suggest rows to try: a step that this walk does not understand must not end it all.

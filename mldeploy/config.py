@@ -21,6 +21,8 @@ SecretFile = Annotated[SecretName, PlainSerializer(lambda name: f"{SECRETS_FOLDE
 # Lists travel with commas between their entries.
 Word = Annotated[str, StringConstraints(pattern=r"^[^,]+$")]
 
+Platform = Literal["linux/amd64", "linux/arm64"]
+
 
 class HostConfig(Record):
     """How to reach one machine. What is not given comes from the SSH configuration file, under the host's name.
@@ -125,7 +127,7 @@ class AppConfig(Limits, ServingConfig):
 
 class ImageConfig(Record):
     base: str = "python:3.13-slim"
-    platform: str | None = Field(default=None, pattern=r"^linux/(amd64|arm64)$")
+    platform: Platform | None = None
 
 
 class SloConfig(Record):

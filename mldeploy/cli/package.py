@@ -7,13 +7,13 @@ import typer
 from rich.table import Table
 
 from mldeploy import console
-from mldeploy.config import load_config
+from mldeploy.config import Platform, load_config
 from mldeploy.errors import UnreachableError, UsageError
 from mldeploy.model.limits import TIME_LIMIT_S, TOLERANCE
 
 if TYPE_CHECKING:
     from mldeploy.bundle import Bundle
-    from mldeploy.config import ImageConfig
+    from mldeploy.config import Config
     from mldeploy.image import Image
     from mldeploy.model.parity import Mismatch
 
@@ -61,7 +61,15 @@ def package(
         typer.Option(metavar="GB", min=0.1, help="Memory for the model's process.  [default: the machine's]"),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON.")] = False,
+    platform: Annotated[
+        Platform | None,
+        typer.Option(help="What the image is for.  [default: what the host answers, else linux/amd64]"),
+    ] = None,
     debug_image: Annotated[bool, typer.Option("--debug-image", help="Keep the base's shell in the image.")] = False,
+    eject: Annotated[
+        bool,
+        typer.Option("--eject", help="Write a Dockerfile and its context in place of the image."),
+    ] = False,
     no_image: Annotated[bool, typer.Option("--no-image", help="Stop at the bundle.")] = False,
 ) -> None:
     """Convert a fitted model to ONNX, prove that it answers as the original does, bundle it, and build its image."""
@@ -90,16 +98,31 @@ def package(
     except ParityError as failure:
         console.err.print(_worst_rows(failure.worst))
         raise
-    image = None if no_image else _build_image(bundle, config.image, debug=debug_image)
+    if eject:
+        _eject(bundle, config, platform)
+    image = None if no_image or eject else _build_image(bundle, config, platform, debug=debug_image)
     if as_json:
         console.emit_json(_outcome(bundle, image))
 
 
-def _build_image(bundle: Bundle, settings: ImageConfig, *, debug: bool) -> Image:
+def _eject(bundle: Bundle, config: Config, platform: Platform | None) -> None:
+    from mldeploy.image import eject
+
+    folder = eject(bundle, config.image, _platform(config, platform))
+    console.step("wrote a Dockerfile and its context", str(folder))
+
+
+def _platform(config: Config, asked: Platform | None) -> str | None:
+    from mldeploy.host.platform import platform_of_host
+
+    return asked or config.image.platform or platform_of_host(config)
+
+
+def _build_image(bundle: Bundle, config: Config, platform: Platform | None, *, debug: bool) -> Image:
     from mldeploy.image import build_image
 
     try:
-        image = build_image(bundle, settings, debug=debug)
+        image = build_image(bundle, config.image, _platform(config, platform), debug=debug)
     except UnreachableError as failure:
         raise UnreachableError(
             f"no image was built, and the bundle is kept in {bundle.path}",

@@ -33,6 +33,17 @@ if TYPE_CHECKING:
 
 DEFAULT_PLATFORM = "linux/amd64"
 KEPT_BUNDLES = 8
+
+ENTRYPOINT = ("python3", "-m", "mldeploy_runtime")
+ENVIRONMENT = {
+    "PATH": "/usr/local/bin:/usr/bin:/bin",
+    "LANG": "C.UTF-8",
+    "PYTHONPATH": f"/{PREFIX}",
+    "PYTHONDONTWRITEBYTECODE": "1",
+    "PYTHONUNBUFFERED": "1",
+}
+PORT = 8080
+STOP_SIGNAL = "SIGTERM"
 BUNDLE_FILES = ("manifest.json", "model.onnx", "golden.json", "baseline.json")
 """What the server reads; the report is for people and stays outside."""
 
@@ -113,30 +124,28 @@ def bundle_tree(bundle: Bundle) -> Tree:
 
 def image_settings(bundle: Bundle, runtime: Runtime) -> dict[str, Any]:
     """How the image starts, and what it says about itself."""
+    return {
+        "User": f"{USER}:{USER}",
+        "Env": [f"{name}={value}" for name, value in ENVIRONMENT.items()],
+        "Entrypoint": list(ENTRYPOINT),
+        "WorkingDir": "/",
+        "ExposedPorts": {f"{PORT}/tcp": {}},
+        "Labels": labels_of(bundle) | {RUNTIME: runtime.key},
+        "StopSignal": STOP_SIGNAL,
+    }
+
+
+def labels_of(bundle: Bundle) -> dict[str, str]:
+    """What an image says about itself, however it is built."""
     labels = {
         TITLE: bundle.manifest.name,
         VERSION: bundle.manifest.version,
         BUNDLE_ID: bundle.manifest.bundle_id,
-        RUNTIME: runtime.key,
         MLDEPLOY_VERSION: __version__,
     }
     if commit := git_commit(bundle.path):
         labels[REVISION] = commit
-    return {
-        "User": f"{USER}:{USER}",
-        "Env": [
-            "PATH=/usr/local/bin:/usr/bin:/bin",
-            "LANG=C.UTF-8",
-            f"PYTHONPATH=/{PREFIX}",
-            "PYTHONDONTWRITEBYTECODE=1",
-            "PYTHONUNBUFFERED=1",
-        ],
-        "Entrypoint": ["python3", "-m", "mldeploy_runtime"],
-        "WorkingDir": "/",
-        "ExposedPorts": {"8080/tcp": {}},
-        "Labels": labels,
-        "StopSignal": "SIGTERM",
-    }
+    return labels
 
 
 def git_commit(folder: Path) -> str | None:

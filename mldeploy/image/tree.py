@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import io
+import shutil
 import tarfile
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -84,6 +85,20 @@ def tree_of_tar(archive: tarfile.TarFile) -> Tree:
         elif member.isfile() and (content := archive.extractfile(member)):
             tree[name] = Node("file", member.mode, content.read())
     return tree
+
+
+def write_folder(tree: Mapping[str, Node], folder: Path) -> None:
+    """Write `tree` below `folder`, where nothing of it may be yet."""
+    for name, node in sorted(with_parents(tree).items()):
+        path = folder / name
+        if node.kind == "folder":
+            path.mkdir(parents=True, exist_ok=True)
+        elif node.kind == "link":
+            path.symlink_to(node.target)
+        else:
+            with node.open() as content, path.open("wb") as file:
+                shutil.copyfileobj(content, file)
+            path.chmod(node.mode)
 
 
 def with_parents(tree: Mapping[str, Node]) -> Tree:

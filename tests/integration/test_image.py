@@ -11,10 +11,11 @@ import pytest
 
 from mldeploy.config import ImageConfig
 from mldeploy.errors import MldeployError, NotProvenError, UnreachableError
-from mldeploy.image import Image, build_image, runtime_source
+from mldeploy.image import Image, build_image, eject, runtime_source
 from mldeploy.image.base import find_base
 from mldeploy.image.build import bundle_layer
 from mldeploy.image.engine import connect
+from mldeploy.image.prove import prove_golden_rows
 from mldeploy.image.runtime import build_runtime
 from tests.integration.bundles import ROWS, linear_bundle
 from tests.integration.command import mldeploy
@@ -205,6 +206,22 @@ def test_python_under_usr_local_makes_an_image_as_well(
     finally:
         engine.images.remove(image.id, force=True)
         engine.images.remove("mldeploy-test/usr-local:1", force=True)
+
+
+def test_an_ejected_context_builds_an_image_that_answers_its_golden_rows(
+    settings: ImageConfig, engine: DockerClient, tmp_path: Path
+) -> None:
+    bundle = linear_bundle(tmp_path, name="ejected")
+    folder = eject(bundle, settings)
+    assert (folder / "requirements.lock").read_text() == runtime_source().lock.read_text()
+    image, _ = engine.images.build(path=str(folder), tag="ejected:1", rm=True)
+    try:
+        assert prove_golden_rows(engine, str(image.id)) == len(ROWS)
+        config = image.attrs["Config"]
+        assert (config["User"], config["StopSignal"]) == ("10001:10001", "SIGTERM")
+        assert config["Labels"]["io.mldeploy.bundle-id"] == bundle.manifest.bundle_id
+    finally:
+        engine.images.remove("ejected:1", force=True)
 
 
 def test_the_packages_in_the_image_are_listed_beside_the_bundle(

@@ -46,6 +46,17 @@ def registry() -> str:
     return _real_or_stand_in(REGISTRY, "registry")
 
 
+def arm64(folder: Path) -> tuple[Path, Path]:
+    """A Debian with Python for arm64, as a tar archive, and a program for this machine that runs programs of arm64."""
+    container = docker("create", _build("arm64", trixie(), {}), "none")
+    try:
+        docker("cp", f"{container}:/arm64.tar", str(folder))
+        docker("cp", f"{container}:/qemu-aarch64", str(folder))
+    finally:
+        docker("rm", container)
+    return folder / "arm64.tar", folder / "qemu-aarch64"
+
+
 def vm() -> str:
     return _build("vm", trixie(), {"own-cgroups": _own_cgroups()})
 

@@ -11,9 +11,13 @@ import pytest
 from tritonclient.http import InferenceServerClient, InferInput, InferRequestedOutput
 from tritonclient.utils import InferenceServerException
 
-from tests.unit.runtime.bundles import Row, mixed_probability
+from tests.unit.runtime.bundles import Row, mixed_bundle, mixed_probability
+from tests.unit.runtime.keyfile import key_of, stored, write_keys
+from tests.unit.runtime.server import started
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import httpx
 
     from tests.unit.runtime.server import Server
@@ -84,6 +88,16 @@ def test_the_metadata_describe_each_field_and_output(client: InferenceServerClie
         {"name": "label", "datatype": "BYTES", "shape": [-1]},
         {"name": "probabilities", "datatype": "FP64", "shape": [-1, 2]},
     ]
+
+
+def test_the_client_gives_a_key_in_its_headers(tmp_path: Path) -> None:
+    keys = write_keys(tmp_path / "keys.json", stored("aaaaaaaa"))
+    with started(mixed_bundle(tmp_path), tmp_path, MLDEPLOY_KEYS=str(keys)) as server:
+        client = InferenceServerClient(f"127.0.0.1:{server.port}")
+        answer = client.infer("mixed", inputs(binary=True), headers={"X-API-Key": key_of("aaaaaaaa")})
+        with pytest.raises(InferenceServerException, match="No key came"):
+            client.infer("mixed", inputs(binary=True))
+    np.testing.assert_allclose(answer.as_numpy("probabilities")[:, 1], EXPECTED, atol=1e-7)
 
 
 @pytest.mark.parametrize("shape", [(3,), (3, 1)])

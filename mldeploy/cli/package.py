@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.table import Table
@@ -30,6 +30,10 @@ def package(
         str | None, typer.Option(help="Its version.  [default: from the file name, else from the content]")
     ] = None,
     tolerance: Annotated[float, typer.Option(help="The largest error of a number, relative or absolute.")] = TOLERANCE,
+    precision: Annotated[
+        Literal["auto", "float64"],
+        typer.Option(help="auto takes float32 where it is as right and measured to be faster."),
+    ] = "auto",
     out: Annotated[
         Path | None, typer.Option(help="The folder that bundles are written to.  [default: build_dir, else build]")
     ] = None,
@@ -84,6 +88,7 @@ def package(
             name=name,
             version=version,
             tolerance=tolerance,
+            precision=precision,
             into=out or config.build_dir,
             metadata=_pairs(metadata or []),
             trust=trust or [],

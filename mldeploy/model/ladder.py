@@ -36,8 +36,9 @@ class Attempt:
 
 @dataclass(frozen=True)
 class Proven:
-    """A graph that answers as the original does."""
+    """A graph that answers as the original does, and the rung that gave it."""
 
+    rung: str
     model: bytes
     graph: Graph
     converter: Converter
@@ -84,7 +85,7 @@ def climb(
             continue
         attempts.append(Attempt(rung, _outcome(comparison), comparison))
         if comparison.proof.holds:
-            return Proven(model, graph, converter, comparison, _precision(graph, attempts)), attempts
+            return Proven(rung, model, graph, converter, comparison, _precision(graph, attempts)), attempts
     if any(attempt.comparison for attempt in attempts):
         raise ParityError(attempts)
     raise MldeployError(

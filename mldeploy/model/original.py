@@ -61,6 +61,7 @@ class Answers:
             values=picked(self.values),
             scores=picked(self.scores),
             refused={place: self.refused[row] for place, row in enumerate(rows) if row in self.refused},
+            undecided=frozenset(place for place, row in enumerate(rows) if row in self.undecided),
         )
 
 
@@ -124,10 +125,10 @@ class Original:
             undecided=frozenset(answer["undecided"]),
         )
 
-    def time(self, types: list[FieldType], rows: Rows, repeats: int) -> float:
-        """The median of the seconds that the original takes to answer `rows` at once."""
-        answer = self.ask(do="time", fields=_plain(types), columns=rows.columns, repeats=repeats)
-        return float(answer["seconds"])
+    def time(self, types: list[FieldType], rows: Rows, repeats: int, budget_s: float) -> float:
+        """The median of the seconds that the original takes to answer `rows` at once, within a budget for all."""
+        request = {"fields": _plain(types), "columns": rows.columns, "repeats": repeats, "budget": budget_s}
+        return float(self.ask(do="time", **request)["seconds"])
 
     def convert(self, rung: str, types: list[FieldType]) -> tuple[bytes, dict[str, Any]] | str:
         """The ONNX file of one rung and how the fields map onto it, or why there is none."""

@@ -107,7 +107,7 @@ class Converter:
 
 def prove(rows: Rows, answers: Answers, converter: Converter, tolerance: float) -> Comparison:
     """Compare all rows, answered a thousand at once, and some of every origin again one by one and in pairs."""
-    first_of = {origin: row for row, origin in reversed(list(enumerate(rows.origins))) if row not in answers.refused}
+    first_of = {origin: row for row, origin in reversed(list(enumerate(rows.origins))) if answers.can_be_compared(row)}
     some = sorted(first_of.values())[:MOST_ALONE]
     order = [*range(len(rows)), *some, *some]
     parts = [rows, rows.select(some).named("alone"), rows.select(some).named("in pairs")]

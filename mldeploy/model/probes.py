@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from mldeploy.model.signature import Field
 
 SEED = 20260901
+# Of other rows than those of the proof, for what the proof alone does not settle.
+OTHER_SEED = SEED + 1
 DRAWN = 1000
 MAX_SAMPLE = 10_000
 MAX_CATEGORIES = 500

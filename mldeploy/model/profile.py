@@ -12,30 +12,55 @@ if TYPE_CHECKING:
     from mldeploy.model.parity import Converter
     from mldeploy.model.rows import Rows
 
-SIZES = (1, 100)
+SIZES = (1, 100, 10_000)
 REPEATS = 9
+# How many seconds the repeats of one size may take, and what the original is expected to need for it at most.
+BUDGET_S = 2.0
+PATIENCE_S = 10.0
 
 
 @dataclass(frozen=True)
 class Profile:
-    """Medians in milliseconds for `rows` at once: of the model's own predict, and of the graph."""
+    """Medians in milliseconds for `rows` at once: of the model's own predict, and of the graph.
+
+    `original_ms` is None where the original would take too long.
+    """
 
     rows: int
-    original_ms: float
+    original_ms: float | None
     converted_ms: float
 
 
-def measure(original: Original, types: list[FieldType], converter: Converter, rows: Rows) -> list[Profile]:
-    """Time both sides on batches of each size; the original in its own process, without the way there."""
-    result = []
+def time_original(original: Original, types: list[FieldType], rows: Rows) -> list[float | None]:
+    """Seconds that the original takes for each of `SIZES`, in its own process and without the way there."""
+    found: list[float | None] = []
+    row_s = 0.0
     for size in SIZES:
-        batch = rows.select([place % len(rows) for place in range(size)])
-        feeds = converter.feeds(batch)
-        times = []
-        for _ in range(REPEATS):
-            started = time.perf_counter()
-            converter.session.run(None, feeds)
-            times.append(time.perf_counter() - started)
-        original_s = original.time(types, batch, REPEATS)
-        result.append(Profile(size, original_s * 1000, statistics.median(times) * 1000))
-    return result
+        if row_s * size > PATIENCE_S:
+            found.append(None)
+            continue
+        found.append(original.time(types, _repeated(rows, size), REPEATS, BUDGET_S))
+        row_s = (found[-1] or 0.0) / size
+    return found
+
+
+def profile(original_s: list[float | None], converter: Converter, rows: Rows) -> list[Profile]:
+    """The graph's times beside the original's."""
+    return [
+        Profile(size, None if seconds is None else seconds * 1000, _time_graph(converter, _repeated(rows, size)) * 1000)
+        for size, seconds in zip(SIZES, original_s, strict=True)
+    ]
+
+
+def _time_graph(converter: Converter, rows: Rows) -> float:
+    feeds = converter.feeds(rows)
+    times: list[float] = []
+    while len(times) < REPEATS and sum(times) < BUDGET_S:
+        started = time.perf_counter()
+        converter.session.run(None, feeds)
+        times.append(time.perf_counter() - started)
+    return statistics.median(times)
+
+
+def _repeated(rows: Rows, size: int) -> Rows:
+    return rows.select([place % len(rows) for place in range(size)])

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from mldeploy import __version__
 
 if TYPE_CHECKING:
-    from mldeploy.model.ladder import Attempt
+    from mldeploy.model.ladder import Attempt, Proven
     from mldeploy.model.profile import Profile
 
 STYLE = (
@@ -20,21 +20,26 @@ STYLE = (
 )
 
 
-def report_json(estimator: str, attempts: list[Attempt], notes: list[str], profile: list[Profile]) -> str:
+def report_json(
+    estimator: str, proven: Proven, attempts: list[Attempt], notes: list[str], profile: list[Profile]
+) -> str:
     data = {
         "schema": 1,
         "mldeploy": __version__,
         "estimator": estimator,
         "notes": notes,
+        "taken": proven.rung,
         "attempts": [_attempt(attempt) for attempt in attempts],
         "latency": [asdict(each) for each in profile],
     }
     return json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def parity_html(title: str, estimator: str, attempts: list[Attempt], notes: list[str], profile: list[Profile]) -> str:
+def parity_html(
+    title: str, estimator: str, proven: Proven, attempts: list[Attempt], notes: list[str], profile: list[Profile]
+) -> str:
     """One self-contained page: the outcome, each kind of probe, each rung, the latency."""
-    comparison = next(attempt.comparison for attempt in reversed(attempts) if attempt.comparison is not None)
+    comparison = proven.comparison
     proof = comparison.proof
     outcome = (
         f'<p class="ok">Proven: {proof.rows} rows, no label differs, largest error {proof.max_error:.2g} '
@@ -53,14 +58,19 @@ def parity_html(title: str, estimator: str, attempts: list[Attempt], notes: list
         "<h2>Rows compared</h2>" + _table(("rows from", "rows", "wrong", "largest error"), kinds),
         f"<p>The largest error is in a row of <code>{escape(worst)}</code>.</p>" if worst else "",
         "<h2>Conversions tried</h2>" + _table(("rung", "outcome"), [(each.rung, each.outcome) for each in attempts]),
+        f"<p>Taken: {escape(proven.rung)}. {escape(proven.precision.reason)}.</p>",
     ]
     if profile:
-        latency = [(each.rows, f"{each.original_ms:.3f}", f"{each.converted_ms:.3f}") for each in profile]
+        latency = [(each.rows, _ms(each.original_ms), _ms(each.converted_ms)) for each in profile]
         parts.append("<h2>Latency</h2>" + _table(("rows at once", "original (ms)", "ONNX (ms)"), latency))
     return (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{escape(title)}</title>'
         f"<style>{STYLE}</style><body>{''.join(parts)}</body></html>\n"
     )
+
+
+def _ms(milliseconds: float | None) -> str:
+    return "too long to measure" if milliseconds is None else f"{milliseconds:.3f}"
 
 
 def _attempt(attempt: Attempt) -> dict[str, Any]:

@@ -29,7 +29,7 @@ def main(wanted: list[str]) -> int:
             continue
         good = not case.refused and verdict.flips == 0 and verdict.max_error <= TOLERANCE
         wrong += not good
-        outcome = "ONNX" if good else "wrong"
+        outcome = f"ONNX: {', '.join(verdict.rungs)}" if good else "wrong"
         table.add_row(name, outcome, str(verdict.rows), str(verdict.flips), f"{verdict.max_error:.1e}")
     Console().print(table)
     print(f"{len(cases) - wrong} of {len(cases)} end as they are meant to")

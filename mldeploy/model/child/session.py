@@ -76,9 +76,12 @@ class Session:
         self.kind = kind or self.kind
         return {**answers, "kind": None if self.kind is None else asdict(self.kind)}
 
-    def time(self, fields: list[dict[str, Any]], columns: dict[str, list[Any]], repeats: int) -> dict[str, Any]:
+    def time(
+        self, fields: list[dict[str, Any]], columns: dict[str, list[Any]], repeats: int, budget: float
+    ) -> dict[str, Any]:
         """The median seconds of the original's predict on these rows."""
-        return {"seconds": median_seconds(self.model, self.family, model_input(self.model, fields, columns), repeats)}
+        given = model_input(self.model, fields, columns)
+        return {"seconds": median_seconds(self.model, self.family, given, repeats, budget)}
 
     def convert(self, rung: str, fields: list[dict[str, Any]], into: str) -> dict[str, Any]:
         """Write the ONNX file; answer {"graph": how fields map onto it} or {"failed": why}."""

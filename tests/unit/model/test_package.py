@@ -141,7 +141,7 @@ def test_a_forest_behind_a_scaler_is_proven_at_its_thresholds(
     )
     assert bundle.manifest.proof.max_error < 1e-12
     report = json.loads((bundle.path / "report" / "report.json").read_text())
-    assert report["attempts"][-1]["rows_from"]["threshold"]["rows"] > 10
+    assert report["attempts"][0]["rows_from"]["threshold"]["rows"] > 10
 
 
 @pytest.mark.parametrize("labels", [[3, 7], [False, True]], ids=str)

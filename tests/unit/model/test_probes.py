@@ -164,5 +164,5 @@ def test_the_report_names_the_worst_probe(tmp_path: Path) -> None:
     proven, attempts = climb(original, fields, rows, answers, 1e-3, ("skl2onnx-float32",))
     worst = proven.comparison.worst_probe
     assert worst in rows.origins or worst.startswith(("alone", "in pairs"))
-    assert f'"worst_probe": "{worst}"' in report_json("model", attempts, [], [])
-    assert f"<code>{worst}</code>" in parity_html("model", "model", attempts, [], [])
+    assert f'"worst_probe": "{worst}"' in report_json("model", proven, attempts, [], [])
+    assert f"<code>{worst}</code>" in parity_html("model", "model", proven, attempts, [], [])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,6 +28,13 @@ if TYPE_CHECKING:
 def cases() -> dict[str, Case]:
     found = {f"steps/{name}": Case(after(with_step, make), wine) for name, make in number_steps().items()}
     return found | {f"words/{name}": Case(after(with_words, make), penguins) for name, make in word_steps().items()}
+
+
+FUNCTIONS = (np.arcsinh, np.cbrt, np.cosh, np.expm1, np.log10, np.log2, np.reciprocal, np.rint, np.sign, np.tan)
+
+
+def applied(function: Any) -> Any:
+    return make_pipeline(preprocessing.MinMaxScaler((0.5, 3), clip=True), preprocessing.FunctionTransformer(function))
 
 
 def number_steps() -> dict[str, Callable[[], Any]]:
@@ -106,6 +114,7 @@ def number_steps() -> dict[str, Callable[[], Any]]:
         "sqrt": lambda: make_pipeline(
             preprocessing.MinMaxScaler(clip=True), preprocessing.FunctionTransformer(np.sqrt)
         ),
+        **{f"function-{function.__name__}": partial(applied, function) for function in FUNCTIONS},
         "identity": preprocessing.FunctionTransformer,
         "union": lambda: FeatureUnion(
             [("pca", standard(decomposition.PCA(2))), ("best", feature_selection.SelectKBest(k=3))],

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn import compose, ensemble, impute, linear_model, preprocessing, tree
-from sklearn.pipeline import make_pipeline
+from sklearn.experimental import enable_iterative_imputer  # noqa: F401
+from sklearn.pipeline import FeatureUnion, make_pipeline
 
 from tests.zoo.cases.case import MEASURES, WORDS, Case, after, columns, filled, one_hot, standard, with_words
 from tests.zoo.cases.data import (
@@ -101,6 +102,25 @@ def mixed() -> dict[str, Case]:
     return cases
 
 
+def imputed(imputer: Any) -> Any:
+    return make_pipeline(imputer, preprocessing.StandardScaler(), linear_model.LogisticRegression())
+
+
+def imputers() -> dict[str, Callable[[], Any]]:
+    iterative = impute.IterativeImputer
+    return {
+        "imputed-nearest": impute.KNNImputer,
+        "imputed-nearest-weighted": lambda: impute.KNNImputer(n_neighbors=3, weights="distance", add_indicator=True),
+        "imputed-iterative": lambda: iterative(max_iter=2, n_nearest_features=4, random_state=0, tol=10),
+        "imputed-iterative-trees": lambda: iterative(
+            tree.DecisionTreeRegressor(max_depth=3, random_state=0), max_iter=1, tol=10, add_indicator=True
+        ),
+        "missing-flags": lambda: FeatureUnion(
+            [("values", impute.SimpleImputer(strategy="median")), ("flags", impute.MissingIndicator(features="all"))]
+        ),
+    }
+
+
 def ordinal_codes() -> Any:
     return preprocessing.OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=np.nan)
 
@@ -113,6 +133,7 @@ def with_gaps() -> dict[str, Case]:
             ),
             tumours_with_gaps,
         ),
+        **{f"gaps/{name}": Case(after(imputed, make), tumours_with_gaps) for name, make in imputers().items()},
         "gaps/tree": Case(lambda: tree.DecisionTreeClassifier(max_depth=6, random_state=0), tumours_with_gaps),
         "gaps/forest": Case(
             lambda: ensemble.RandomForestClassifier(n_estimators=10, random_state=0), tumours_with_gaps

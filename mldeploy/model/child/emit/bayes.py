@@ -39,6 +39,19 @@ def complement(graph: Graph, model: Any, x: str) -> Prediction:
     return _by_likelihood(graph, graph.add("MatMul", x, model.feature_log_prob_.T))
 
 
+@predictor("sklearn.naive_bayes:CategoricalNB")
+def categorical(graph: Graph, model: Any, x: str) -> Prediction:
+    """Codes of categories, cut off to whole numbers; the original refuses those it has not seen."""
+    total = ""
+    for place, table in enumerate(model.feature_log_prob_):
+        code = graph.cast(
+            graph.add("Clip", scores.column(graph, x, place), 0.0, float(table.shape[1] - 1)), TensorProto.INT64
+        )
+        found = graph.add("Gather", np.ascontiguousarray(table.T), scores.flat(graph, code), axis=0)
+        total = graph.add("Add", total, found) if total else found
+    return _by_likelihood(graph, graph.add("Add", total, model.class_log_prior_))
+
+
 @predictor("sklearn.naive_bayes:BernoulliNB")
 def bernoulli(graph: Graph, model: Any, x: str) -> Prediction:
     if model.binarize is not None:

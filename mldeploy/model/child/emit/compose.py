@@ -7,23 +7,7 @@ from typing import Any
 import numpy as np
 
 from .graph import Column, Graph, columns_of
-from .registry import Prediction, composite, numeric_matrix, predict, require, transform, transformer
-
-FUNCTIONS = {
-    np.abs: "Abs",
-    np.ceil: "Ceil",
-    np.cos: "Cos",
-    np.exp: "Exp",
-    np.expm1: "Exp",
-    np.floor: "Floor",
-    np.log: "Log",
-    np.log1p: "Log",
-    np.negative: "Neg",
-    np.sin: "Sin",
-    np.sqrt: "Sqrt",
-    np.square: "Mul",
-    np.tanh: "Tanh",
-}
+from .registry import Prediction, composite, predict, require, transform, transformer
 
 
 @transformer("sklearn.pipeline:Pipeline")
@@ -65,21 +49,6 @@ def feature_union(graph: Graph, union: Any, columns: list[Column]) -> list[Colum
             continue
         result.extend(weigh(graph, apply(graph, step, columns), weights.get(name)))
     return result
-
-
-@transformer("sklearn.preprocessing:FunctionTransformer")
-def function_transformer(graph: Graph, estimator: Any, columns: list[Column]) -> list[Column]:
-    if estimator.func is None:
-        return columns
-    known = isinstance(estimator.func, np.ufunc) and estimator.func in FUNCTIONS and not estimator.kw_args
-    require(known, estimator, f"the function {getattr(estimator.func, '__name__', estimator.func)!r}")
-    x = numeric_matrix(graph, estimator, columns)
-    if estimator.func is np.log1p:
-        x = graph.add("Add", x, 1.0)
-    result = graph.add(FUNCTIONS[estimator.func], *([x, x] if estimator.func is np.square else [x]))
-    if estimator.func is np.expm1:
-        result = graph.add("Sub", result, 1.0)
-    return columns_of(result, len(columns))
 
 
 def apply(graph: Graph, step: Any, columns: list[Column]) -> list[Column]:

@@ -1,4 +1,4 @@
-"""Linear projections: PCA and its relatives."""
+"""Linear projections: PCA and its relatives, random ones, those learned with targets."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from . import scores
 from .graph import columns_of
-from .registry import numeric_matrix, require, transformer
+from .registry import NotEmitted, Prediction, describe, numeric_matrix, predictor, require, transformer
 
 if TYPE_CHECKING:
     from .graph import Column, Graph
@@ -53,4 +54,81 @@ def discriminant_axes(graph: Graph, model: Any, columns: list[Column]) -> list[C
     if model.solver == "svd":
         x = graph.add("Sub", x, model.xbar_)
     axes = model.scalings_[:, : model._max_components]
+    return columns_of(graph.add("MatMul", x, axes), axes.shape[1])
+
+
+@transformer("sklearn.neighbors:NeighborhoodComponentsAnalysis")
+def neighborhood_components(graph: Graph, model: Any, columns: list[Column]) -> list[Column]:
+    return _projected(graph, numeric_matrix(graph, model, columns), model.components_.T)
+
+
+@transformer("sklearn.random_projection:GaussianRandomProjection", "sklearn.random_projection:SparseRandomProjection")
+def random_projection(graph: Graph, model: Any, columns: list[Column]) -> list[Column]:
+    components = model.components_
+    dense = components.toarray() if hasattr(components, "toarray") else components
+    return _projected(graph, numeric_matrix(graph, model, columns), dense.T)
+
+
+@transformer("sklearn.decomposition:MiniBatchSparsePCA", "sklearn.decomposition:SparsePCA")
+def sparse_pca(graph: Graph, model: Any, columns: list[Column]) -> list[Column]:
+    """The ridge regression of a row on the components."""
+    components = model.components_
+    inner = components @ components.T + model.ridge_alpha * np.eye(len(components))
+    centred = graph.add("Sub", numeric_matrix(graph, model, columns), model.mean_)
+    return _projected(graph, centred, np.linalg.solve(inner, components).T)
+
+
+@transformer("sklearn.cluster:FeatureAgglomeration")
+def feature_agglomeration(graph: Graph, model: Any, columns: list[Column]) -> list[Column]:
+    require(model.pooling_func is np.mean, model, "a pooling_func of its own")
+    groups = np.unique(model.labels_, return_inverse=True)[1]
+    member = np.eye(groups.max() + 1)[groups]
+    return _projected(graph, numeric_matrix(graph, model, columns), member / member.sum(axis=0))
+
+
+@transformer("sklearn.neural_network:BernoulliRBM")
+def boltzmann_machine(graph: Graph, model: Any, columns: list[Column]) -> list[Column]:
+    hidden = graph.add("MatMul", numeric_matrix(graph, model, columns), model.components_.T)
+    hidden = scores.sigmoid(graph, graph.add("Add", hidden, model.intercept_hidden_))
+    return columns_of(hidden, len(model.components_))
+
+
+PARTIAL_LEAST_SQUARES = (
+    "sklearn.cross_decomposition:CCA",
+    "sklearn.cross_decomposition:PLSCanonical",
+    "sklearn.cross_decomposition:PLSRegression",
+)
+
+
+@predictor(*PARTIAL_LEAST_SQUARES)
+def partial_least_squares(graph: Graph, model: Any, x: str) -> Prediction:
+    value = graph.add("MatMul", graph.add("Sub", x, model._x_mean), model.coef_.T)
+    value = graph.add("Add", value, np.atleast_1d(model.intercept_))
+    return Prediction(value=scores.flat(graph, value) if len(model.coef_) == 1 else value)
+
+
+@transformer(*PARTIAL_LEAST_SQUARES, "sklearn.cross_decomposition:PLSSVD")
+def partial_components(graph: Graph, model: Any, columns: list[Column]) -> list[Column]:
+    centred = graph.add("Sub", numeric_matrix(graph, model, columns), model._x_mean)
+    rotations = model.x_rotations_ if hasattr(model, "x_rotations_") else model.x_weights_
+    return _projected(graph, graph.add("Div", centred, model._x_std), rotations)
+
+
+@transformer(
+    "sklearn.decomposition:DictionaryLearning",
+    "sklearn.decomposition:LatentDirichletAllocation",
+    "sklearn.decomposition:MiniBatchDictionaryLearning",
+    "sklearn.decomposition:MiniBatchNMF",
+    "sklearn.decomposition:NMF",
+    "sklearn.decomposition:SparseCoder",
+)
+def searched(graph: Graph, model: Any, columns: list[Column]) -> list[Column]:  # noqa: ARG001
+    raise NotEmitted(
+        f"{describe(model)} has no exact emitter: it searches for the answer to all rows of a call together, "
+        "step by step until it is near enough, so that a row's answer hangs on the rows beside it"
+    )
+
+
+def _projected(graph: Graph, x: str, axes: np.ndarray) -> list[Column]:
+    axes = np.asarray(axes, dtype=np.float64)
     return columns_of(graph.add("MatMul", x, axes), axes.shape[1])

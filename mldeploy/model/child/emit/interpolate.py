@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from onnx import TensorProto
 
+from . import scores
 from .graph import columns_of
 from .piecewise import normal_quantile
-from .registry import numeric_matrix, transformer
+from .registry import Prediction, numeric_matrix, predictor, transformer
 
 if TYPE_CHECKING:
     from .graph import Column, Graph
@@ -40,6 +41,17 @@ def quantiles(graph: Graph, estimator: Any, columns: list[Column]) -> list[Colum
             middle = normal_quantile(graph, graph.add("Clip", middle, LEAST_SHARE, 1.0 - LEAST_SHARE))
         parts.append(graph.add("Where", graph.add("IsNaN", value), value, middle))
     return [column for part in parts for column in columns_of(part, 1)]
+
+
+@predictor("sklearn.isotonic:IsotonicRegression")
+def isotonic(graph: Graph, model: Any, x: str) -> Prediction:
+    """Between the steps a line; beyond the ends level, or not a number, or refused by the original."""
+    knots, heights = model.X_thresholds_, model.y_thresholds_
+    value = interpolated(graph, x, knots, heights)
+    if model.out_of_bounds == "nan" and len(knots) > 1:
+        inside = graph.add("Equal", graph.add("Clip", x, float(model.X_min_), float(model.X_max_)), x)
+        value = graph.add("Where", inside, value, np.nan)
+    return Prediction(value=scores.flat(graph, value))
 
 
 def interpolated(graph: Graph, value: str, knots: np.ndarray, heights: np.ndarray) -> str:

@@ -5,17 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from onnx import TensorProto
 
 from . import scores
 from .ensembles import response
 from .graph import columns_of
-from .registry import Prediction, predict, predictor
+from .registry import Prediction, numeric_matrix, predict, predictor, transformer
 from .tree_ensemble import Tree, tree_rows, tree_sum
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .graph import Graph, Operand
+    from .graph import Column, Graph, Operand
 
 
 @predictor("sklearn.tree:DecisionTreeClassifier", "sklearn.tree:ExtraTreeClassifier")
@@ -53,6 +54,21 @@ def gradient_boosting_classifier(graph: Graph, model: Any, x: str) -> Prediction
 @predictor("sklearn.ensemble:GradientBoostingRegressor")
 def gradient_boosting_regressor(graph: Graph, model: Any, x: str) -> Prediction:
     return Prediction(value=scores.flat(graph, _boosted(graph, model, x)))
+
+
+@transformer("sklearn.ensemble:RandomTreesEmbedding")
+def trees_embedding(graph: Graph, model: Any, columns: list[Column]) -> list[Column]:
+    """For each tree a column a leaf, 1 where the row ends."""
+    x = graph.through_float32(numeric_matrix(graph, model, columns))
+    trees = [fitted_tree(each) for each in model.estimators_]
+    numbers = [np.arange(len(tree.left), dtype=np.float64) for tree in trees]
+    leaves = graph.cast(tree_sum(graph, x, trees, numbers, range(len(trees))), TensorProto.INT64)
+    result: list[Column] = []
+    for place, (tree, kept) in enumerate(zip(trees, model.one_hot_encoder_.categories_)):
+        table = (np.arange(len(tree.left))[:, None] == np.asarray(kept)).astype(np.float64)
+        leaf = graph.add("Gather", leaves, np.int64(place), axis=1)
+        result.extend(columns_of(graph.add("Gather", table, leaf, axis=0), len(kept)))
+    return result
 
 
 def fitted_tree(estimator: Any, features: np.ndarray | None = None) -> Tree:

@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 
 SEARCHES = (
     "sklearn.model_selection:GridSearchCV",
-    "sklearn.model_selection:HalvingGridSearchCV",
-    "sklearn.model_selection:HalvingRandomSearchCV",
+    # Experimental: the package itself does not know them until it is asked to.
+    "sklearn.model_selection._search_successive_halving:HalvingGridSearchCV",
+    "sklearn.model_selection._search_successive_halving:HalvingRandomSearchCV",
     "sklearn.model_selection:RandomizedSearchCV",
 )
 
@@ -37,6 +38,11 @@ def search_transform(graph: Graph, model: Any, columns: list[Column]) -> list[Co
 @composite("sklearn.frozen:FrozenEstimator")
 def frozen(graph: Graph, model: Any, columns: list[Column]) -> Prediction:
     return predict(graph, model.estimator, columns)
+
+
+@transformer("sklearn.frozen:FrozenEstimator")
+def frozen_transform(graph: Graph, model: Any, columns: list[Column]) -> list[Column]:
+    return transform(graph, model.estimator, columns)
 
 
 @composite("sklearn.model_selection:FixedThresholdClassifier")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from sklearn import (
     calibration,
     discriminant_analysis,
@@ -18,6 +19,7 @@ from sklearn import (
     neighbors,
     neural_network,
     preprocessing,
+    semi_supervised,
     svm,
     tree,
 )
@@ -29,12 +31,15 @@ from tests.zoo.cases.data import digits, tumours, wine
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tests.zoo.cases.data import Data
+
 
 def cases() -> dict[str, Case]:
     found = {f"wine/{name}": Case(make, wine) for name, make in classifiers().items()}
     found |= {f"tumours/{name}": Case(make, tumours) for name, make in classifiers().items()}
     found |= {f"tumours/{name}": Case(make, tumours) for name, make in binary_classifiers().items()}
     return found | {
+        **{f"half-labelled/{name}": Case(make, half_labelled) for name, make in semi_supervised_ones().items()},
         "digits/forest": Case(lambda: ensemble.RandomForestClassifier(n_estimators=10, random_state=0), digits),
         "digits/one-vs-one": Case(lambda: multiclass.OneVsOneClassifier(linear_model.LogisticRegression()), digits),
         "digits/multinomial": Case(naive_bayes.MultinomialNB, digits),
@@ -83,6 +88,13 @@ def classifiers() -> dict[str, Callable[[], Any]]:
         ),
         "one-vs-rest": lambda: standard(multiclass.OneVsRestClassifier(linear_model.LogisticRegression())),
         "one-vs-rest-trees": lambda: multiclass.OneVsRestClassifier(tree.DecisionTreeClassifier(max_depth=3)),
+        "output-code": lambda: standard(
+            multiclass.OutputCodeClassifier(linear_model.LogisticRegression(), code_size=2, random_state=0)
+        ),
+        "categorical-bayes": lambda: with_step(
+            preprocessing.KBinsDiscretizer(4, encode="ordinal", quantile_method="averaged_inverted_cdf"),
+            naive_bayes.CategoricalNB(),
+        ),
         "gaussian-bayes": naive_bayes.GaussianNB,
         "multinomial-bayes": lambda: with_step(preprocessing.MinMaxScaler(clip=True), naive_bayes.MultinomialNB()),
         "complement-bayes": lambda: with_step(preprocessing.MinMaxScaler(clip=True), naive_bayes.ComplementNB()),
@@ -116,6 +128,20 @@ def classifiers() -> dict[str, Callable[[], Any]]:
 
 def standard_neighbors(metric: str) -> Any:
     return standard(neighbors.KNeighborsClassifier(7, metric=metric))
+
+
+def semi_supervised_ones() -> dict[str, Callable[[], Any]]:
+    return {
+        "self-training": lambda: standard(semi_supervised.SelfTrainingClassifier(linear_model.LogisticRegression())),
+        "propagation": lambda: standard(semi_supervised.LabelPropagation(gamma=0.3)),
+        "spreading": lambda: standard(semi_supervised.LabelSpreading("knn", n_neighbors=5)),
+    }
+
+
+def half_labelled() -> Data:
+    """Every other row without its label."""
+    x, y = wine()
+    return x, np.where(np.arange(len(y)) % 2, y, -1)
 
 
 def voting(how: str) -> Any:

@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sklearn import (
     compose,
+    cross_decomposition,
     dummy,
     ensemble,
+    feature_selection,
     gaussian_process,
+    isotonic,
     kernel_ridge,
     linear_model,
     model_selection,
@@ -20,7 +23,9 @@ from sklearn import (
     svm,
     tree,
 )
+from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.gaussian_process import kernels
+from sklearn.pipeline import make_pipeline
 
 from tests.zoo.cases.case import Case, standard
 from tests.zoo.cases.data import diabetes
@@ -78,6 +83,14 @@ def regressors() -> dict[str, Callable[[], Any]]:
         "kernel-ridge": lambda: standard(kernel_ridge.KernelRidge(kernel="rbf", gamma=0.1)),
         "kernel-ridge-poly": lambda: standard(kernel_ridge.KernelRidge(kernel="poly", degree=2, alpha=5)),
         **{f"process-{name}": partial(process, kernel) for name, kernel in KERNELS.items()},
+        "isotonic": lambda: make_pipeline(feature_selection.SelectKBest(k=1), isotonic.IsotonicRegression()),
+        "isotonic-clipped": lambda: make_pipeline(
+            feature_selection.SelectKBest(k=1), isotonic.IsotonicRegression(out_of_bounds="clip")
+        ),
+        "partial-squares": lambda: cross_decomposition.PLSRegression(3),
+        "halving": lambda: model_selection.HalvingGridSearchCV(
+            linear_model.Ridge(), {"alpha": [0.1, 1.0, 10.0]}, cv=3, random_state=0
+        ),
         "linear-svr": lambda: standard(svm.LinearSVR(C=10)),
         "svr": lambda: standard(svm.SVR(C=100)),
         "nu-svr": lambda: standard(svm.NuSVR(kernel="linear")),

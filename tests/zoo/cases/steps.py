@@ -7,13 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn import (
+    cluster,
     decomposition,
     discriminant_analysis,
     ensemble,
     feature_selection,
+    frozen,
     impute,
     kernel_approximation,
+    neighbors,
+    neural_network,
     preprocessing,
+    random_projection,
     tree,
 )
 from sklearn.pipeline import FeatureUnion, make_pipeline
@@ -25,9 +30,18 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
+SEARCHED = "it searches for the answer to all rows of a call together"
+
+
 def cases() -> dict[str, Case]:
-    found = {f"steps/{name}": Case(after(with_step, make), wine) for name, make in number_steps().items()}
-    return found | {f"words/{name}": Case(after(with_words, make), penguins) for name, make in word_steps().items()}
+    return {
+        **{f"steps/{name}": Case(after(with_step, make), wine) for name, make in number_steps().items()},
+        **{f"words/{name}": Case(after(with_words, make), penguins) for name, make in word_steps().items()},
+        "steps/non-negative": Case(lambda: with_step(decomposition.NMF(2, max_iter=400)), wine, SEARCHED),
+        "steps/function-of-its-own": Case(
+            lambda: with_step(preprocessing.FunctionTransformer(np.round)), wine, "the function 'round'"
+        ),
+    }
 
 
 FUNCTIONS = (np.arcsinh, np.cbrt, np.cosh, np.expm1, np.log10, np.log2, np.reciprocal, np.rint, np.sign, np.tan)
@@ -103,6 +117,20 @@ def number_steps() -> dict[str, Callable[[], Any]]:
         ),
         "kernel-pca": lambda: standard(decomposition.KernelPCA(4, kernel="rbf", gamma=0.05)),
         "kernel-pca-cosine": lambda: standard(decomposition.KernelPCA(4, kernel="cosine")),
+        "sparse-pca": lambda: standard(decomposition.SparsePCA(3, max_iter=20, random_state=0)),
+        "random-projection": lambda: standard(random_projection.GaussianRandomProjection(4, random_state=0)),
+        "sparse-projection": lambda: standard(random_projection.SparseRandomProjection(4, random_state=0)),
+        "agglomeration": lambda: standard(cluster.FeatureAgglomeration(4)),
+        "boltzmann": lambda: make_pipeline(
+            preprocessing.MinMaxScaler(clip=True), neural_network.BernoulliRBM(5, n_iter=3, random_state=0)
+        ),
+        "neighborhood": lambda: standard(neighbors.NeighborhoodComponentsAnalysis(3, max_iter=10, random_state=0)),
+        "trees-embedding": lambda: ensemble.RandomTreesEmbedding(n_estimators=6, max_depth=3, random_state=0),
+        "k-means-distances": lambda: standard(cluster.KMeans(4, random_state=0)),
+        "birch-distances": lambda: standard(cluster.Birch(threshold=2.0)),
+        "frozen": lambda: standard(frozen.FrozenEstimator(decomposition.PCA(3).fit(wine()[0]))),
+        "bins-k-means": lambda: preprocessing.KBinsDiscretizer(4, encode="onehot-dense", strategy="kmeans"),
+        "bins-averaged": lambda: preprocessing.KBinsDiscretizer(4, quantile_method="averaged_inverted_cdf"),
         "ranks": lambda: preprocessing.QuantileTransformer(n_quantiles=50),
         "ranks-with-ties": lambda: make_pipeline(
             preprocessing.FunctionTransformer(np.floor), preprocessing.QuantileTransformer(n_quantiles=100)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from onnx import TensorProto
 
 from . import scores
 from .registry import Prediction, composite, predict, predictor, require
@@ -69,8 +70,9 @@ def linear_regressor(graph: Graph, model: Any, x: str) -> Prediction:
     "sklearn.svm:LinearSVC",
 )
 def linear_classifier(graph: Graph, model: Any, x: str) -> Prediction:
-    require(np.ndim(model.classes_) == 1, model, "several labels")
     decision = linear(graph, model, x)
+    if getattr(getattr(model, "_label_binarizer", None), "y_type_", "").startswith("multilabel"):
+        return Prediction(indices=graph.cast(graph.add("Greater", decision, 0.0), TensorProto.INT64))
     return Prediction(scores.label_index(graph, decision, len(model.classes_)), decision=decision)
 
 

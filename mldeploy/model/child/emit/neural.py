@@ -22,17 +22,18 @@ def mlp_classifier(graph: Graph, model: Any, x: str) -> Prediction:
     if model.out_activation_ == "softmax":
         probabilities = scores.softmax(graph, output)
         return Prediction(scores.top_index(graph, probabilities), probabilities)
-    require(model.out_activation_ == "logistic" and len(model.classes_) == 2, model, "several labels")
     positive = scores.sigmoid(graph, output)
     above = graph.cast(graph.add("Greater", positive, 0.5), TensorProto.INT64)
-    return Prediction(scores.flat(graph, above), scores.binary_probabilities(graph, positive))
+    if model.n_outputs_ == 1:
+        return Prediction(scores.flat(graph, above), scores.binary_probabilities(graph, positive))
+    return Prediction(indices=above, probabilities=scores.probabilities_of_labels(graph, positive))
 
 
 @predictor("sklearn.neural_network:MLPRegressor")
 def mlp_regressor(graph: Graph, model: Any, x: str) -> Prediction:
-    require(model.n_outputs_ == 1, model, "several outputs")
     require(model.out_activation_ in ("identity", "exp"), model, f"output {model.out_activation_!r}")
-    output = scores.flat(graph, _layers(graph, model, x))
+    output = _layers(graph, model, x)
+    output = output if model.n_outputs_ > 1 else scores.flat(graph, output)
     return Prediction(value=output if model.out_activation_ == "identity" else graph.add("Exp", output))
 
 

@@ -50,6 +50,12 @@ def binary_probabilities(graph: Graph, positive: str) -> str:
     return graph.add("Concat", graph.add("Sub", 1.0, positive), positive, axis=1)
 
 
+def probabilities_of_labels(graph: Graph, positive: str) -> str:
+    """[1 - p, p] of each label side by side, from double [rows, labels]."""
+    both = [graph.add("Unsqueeze", each, np.array([2])) for each in (graph.add("Sub", 1.0, positive), positive)]
+    return graph.add("Flatten", graph.add("Concat", *both, axis=2), axis=1)
+
+
 def sigmoid(graph: Graph, decision: str) -> str:
     """1 / (1 + exp(-x)) as it stands: onnxruntime's own operator loses what is below 1e-16."""
     return graph.add("Div", 1.0, graph.add("Add", graph.add("Exp", graph.add("Neg", decision)), 1.0))

@@ -73,7 +73,7 @@ def of_values() -> dict[str, Callable[[], Any]]:
         "chain": lambda: standard(multioutput.RegressorChain(linear_model.Ridge(), order=[1, 0])),
         "neighbors": lambda: standard(neighbors.KNeighborsRegressor(weights="distance")),
         "partial-squares": lambda: cross_decomposition.PLSRegression(3),
-        "network": lambda: standard(neural_network.MLPRegressor((6,), max_iter=60, random_state=0)),
+        "network": lambda: standard(neural_network.MLPRegressor(hidden_layer_sizes=(6,), max_iter=60, random_state=0)),
         "canonical": lambda: cross_decomposition.CCA(2),
         "kernel-ridge": lambda: standard(kernel_ridge.KernelRidge(kernel="laplacian", gamma=0.1)),
         "process": lambda: standard(gaussian_process.GaussianProcessRegressor(normalize_y=True, alpha=0.1)),

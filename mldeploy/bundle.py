@@ -1,7 +1,8 @@
 """Contract 1: the bundle, a directory that holds everything about one model version.
 
     manifest.json   the contract: inputs, outputs, graph, what was proven
-    model.onnx      the converted model
+    model.onnx      the converted model; of a native bundle, in its place:
+    native/         the original file, its requirements.lock, mldeploy_child/ which opens it, code/ of its own
     golden.json     rows with the original model's answers
     baseline.json   the training distribution, for drift
     report/         what people read: never in the image
@@ -17,7 +18,7 @@ import json
 import re
 import shutil
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -26,6 +27,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from mldeploy.errors import UsageError
 
 SCHEMA = 1
+NATIVE = "native"
 
 Scalar = bool | int | float | str
 Task = Literal["classifier", "regressor", "outlier", "clusterer", "multi-classifier", "multi-regressor", "transformer"]
@@ -106,6 +108,19 @@ class Graph(Record):
         return [name for name in (self.label, self.probabilities, self.value, self.score) if name is not None]
 
 
+class Native(Record):
+    """How the original itself answers: what `native/<file>` is opened with.
+
+    `python` is the Python, such as 3.13, for which `native/requirements.lock` pins what it needs; `select` names one
+    of several models in the file; `missing_is_none` the text fields in which a missing value is None, and not NaN.
+    """
+
+    file: str
+    python: str
+    select: str | None = None
+    missing_is_none: tuple[str, ...] = ()
+
+
 class Source(Record):
     """Where the model came from, and the exact versions that made and converted it."""
 
@@ -121,7 +136,7 @@ class Precision(Record):
 
 
 class Proof(Record):
-    """The outcome of comparing the graph with the original on `rows` rows.
+    """The outcome of comparing the graph, or the original in the image's environment, with the original on `rows` rows.
 
     An error is the smaller of the absolute and the relative one, so that `tolerance` bounds either.
     """
@@ -132,7 +147,7 @@ class Proof(Record):
     rows_over_tolerance: int
     max_error: float
     p99_error: float
-    onnxruntime: str
+    onnxruntime: str | None
 
     @property
     def holds(self) -> bool:
@@ -147,9 +162,11 @@ class Manifest(Record):
     version: Version
     bundle_id: str
     task: Task
+    backend: Literal["onnx", "native"] = "onnx"
     inputs: tuple[Input, ...]
     outputs: Outputs
     graph: Graph
+    native: Native | None = None
     threshold: float | None = None
     source: Source
     precision: Precision
@@ -187,12 +204,22 @@ class Bundle:
 
     @property
     def model_path(self) -> Path:
-        return self.path / "model.onnx"
+        """What answers: the graph, or the original."""
+        native = self.manifest.native
+        return self.path / (f"{NATIVE}/{native.file}" if native else "model.onnx")
+
+    def served_files(self) -> list[str]:
+        """What the server reads, as paths in the bundle; the report is for people and stays outside."""
+        native = [path.relative_to(self.path).as_posix() for path in self.path.glob(f"{NATIVE}/**/*") if path.is_file()]
+        return ["manifest.json", "golden.json", "baseline.json", *(sorted(native) or ["model.onnx"])]
 
 
 @dataclass(frozen=True)
 class Contents:
-    """What goes into a bundle; its id is computed from these and its version may follow from the id."""
+    """What goes into a bundle; its id is computed from these and its version may follow from the id.
+
+    `model` is the graph or, with `native`, the original file; `beside` are then the other files in native/, by path.
+    """
 
     name: str
     version: str | None
@@ -208,11 +235,15 @@ class Contents:
     model: bytes
     golden: Golden
     baseline: dict[str, Any]
+    native: Native | None = None
+    beside: dict[str, bytes] = field(default_factory=dict)
 
     def bundle_id(self) -> str:
         """sha-256 over the model, the contract, golden rows and baseline: never over times or the version."""
         parts = {
             "model": hashlib.sha256(self.model).hexdigest(),
+            "native": None if self.native is None else self.native.model_dump(),
+            "beside": {name: hashlib.sha256(content).hexdigest() for name, content in self.beside.items()},
             "task": self.task,
             "inputs": [field.model_dump() for field in self.inputs],
             "outputs": self.outputs.model_dump(),
@@ -230,9 +261,11 @@ class Contents:
             version=self.version or f"0.0.0+{bundle_id[:8]}",
             bundle_id=bundle_id,
             task=self.task,
+            backend="onnx" if self.native is None else "native",
             inputs=self.inputs,
             outputs=self.outputs,
             graph=self.graph,
+            native=self.native,
             threshold=self.threshold,
             source=self.source,
             precision=self.precision,
@@ -252,7 +285,9 @@ def write_bundle(contents: Contents, into: Path, report: dict[str, str]) -> Bund
     staging = Path(tempfile.mkdtemp(prefix=".bundle-", dir=into))
     try:
         staging.chmod(0o755)
-        (staging / "model.onnx").write_bytes(contents.model)
+        for name, content in _model_files(contents).items():
+            (staging / name).parent.mkdir(parents=True, exist_ok=True)
+            (staging / name).write_bytes(content)
         _write_json(staging / "manifest.json", manifest.model_dump(by_alias=True, mode="json"))
         _write_json(staging / "golden.json", contents.golden.to_json())
         _write_json(staging / "baseline.json", contents.baseline)
@@ -329,6 +364,15 @@ def name_and_version(model: Path) -> tuple[str, str | None]:
     match = re.fullmatch(r"(?P<name>.+?)[-_ ]?v?(?P<version>\d+\.\d+(?:\.\d+)?[0-9A-Za-z.+-]*)", stem)
     name, version = (match["name"], match["version"]) if match else (stem, None)
     return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:48].strip("-") or "model", version
+
+
+def _model_files(contents: Contents) -> dict[str, bytes]:
+    if contents.native is None:
+        return {"model.onnx": contents.model}
+    return {
+        f"{NATIVE}/{name}": content
+        for name, content in {contents.native.file: contents.model, **contents.beside}.items()
+    }
 
 
 def _canonical(value: Any) -> bytes:

@@ -22,6 +22,7 @@ SecretFile = Annotated[SecretName, PlainSerializer(lambda name: f"{SECRETS_FOLDE
 Word = Annotated[str, StringConstraints(pattern=r"^[^,]+$")]
 
 Platform = Literal["linux/amd64", "linux/arm64"]
+Backend = Literal["onnx", "native", "auto"]
 
 
 class HostConfig(Record):
@@ -151,6 +152,7 @@ class Config(Record):
     registry: str | None = Field(default=None, pattern=r"^[^/\s]+(/[^\s]+)?[^/\s]$")
     ssh_config: Path = Path("~/.ssh/config")
     build_dir: Path = Path("build")
+    backend: Backend = "onnx"
     hosts: dict[str, HostConfig] = Field(default_factory=dict)
     app: AppConfig = AppConfig()
     image: ImageConfig = ImageConfig()

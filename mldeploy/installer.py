@@ -16,7 +16,7 @@ from mldeploy.errors import MldeployError, UnreachableError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-NO_ANSWER = ("Failed to fetch", "error sending request", "dns error", "timed out", "network was disabled")
+NO_ANSWER = ("Failed to fetch", "error sending request", "dns error", "timed out", "not found in the cache")
 """What uv says when a package index does not answer."""
 
 NO_DOWNLOADS = {"UV_PYTHON_DOWNLOADS": "never"}

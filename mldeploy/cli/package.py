@@ -7,7 +7,7 @@ import typer
 from rich.table import Table
 
 from mldeploy import console
-from mldeploy.config import Platform, load_config
+from mldeploy.config import Backend, Platform, load_config
 from mldeploy.errors import UnreachableError, UsageError
 from mldeploy.model.limits import TIME_LIMIT_S, TOLERANCE
 
@@ -57,6 +57,13 @@ def package(
     select: Annotated[
         str | None, typer.Option(metavar="NAME", help="Which model, where the file holds several.")
     ] = None,
+    backend: Annotated[
+        Backend | None,
+        typer.Option(
+            help="What answers: a graph, the original as it is, or that where no graph is proven.  "
+            "[default: backend, else onnx]",
+        ),
+    ] = None,
     time_limit: Annotated[float, typer.Option(help="Seconds that each step in the model's process may take.")] = (
         TIME_LIMIT_S
     ),
@@ -96,6 +103,7 @@ def package(
             requirements=requirements,
             code=code,
             select=select,
+            backend=backend or config.backend,
             time_limit_s=time_limit,
             memory_limit=None if memory_limit is None else int(memory_limit * (1 << 30)),
             progress=console.step,

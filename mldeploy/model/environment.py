@@ -70,7 +70,7 @@ def needs_of(path: Path, names: Names, requirements: Path | None = None) -> Need
                 remedy="Fit and save it again as a whole.",
             )
     return Needs(
-        frozenset(name.partition(".")[0] for name in names.imported) & DISTRIBUTIONS.keys(),
+        names.packages & DISTRIBUTIONS.keys(),
         {library: next(iter(versions)) for library, versions in names.versions.items()},
         _read(requirements) if requirements else "",
     )

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from mldeploy.bundle import Graph, Precision
+from mldeploy.bundle import Graph, Native, Precision
 from mldeploy.errors import MldeployError, NotProvenError
 from mldeploy.model.parity import Comparison, Converter, prove
 
@@ -34,16 +34,24 @@ class Attempt:
         return self.comparison is not None and self.comparison.proof.holds
 
 
-@dataclass(frozen=True)
-class Proven:
-    """A graph that answers as the original does, and the rung that gave it."""
+@dataclass(frozen=True, kw_only=True)
+class Answering:
+    """What answers as the original does: a graph, or with `native` the original itself and the files beside it."""
 
     rung: str
     model: bytes
     graph: Graph
-    converter: Converter
     comparison: Comparison
     precision: Precision
+    native: Native | None = None
+    beside: dict[str, bytes] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Proven(Answering):
+    """A graph that answers as the original does, and the rung that gave it."""
+
+    converter: Converter
 
 
 class ParityError(NotProvenError):
@@ -55,9 +63,23 @@ class ParityError(NotProvenError):
             "not proven: the converted model does not answer as the original does",
             cause="; ".join(f"{attempt.rung}: {attempt.outcome}" for attempt in attempts),
             remedy="Nothing was written. The rows above show where they differ; "
-            "--tolerance accepts a larger error of numbers, but never another label.",
+            "--tolerance accepts a larger error of numbers, but never another label; "
+            "--backend native serves the original itself.",
         )
+        self.attempts = attempts
         self.worst = first.worst
+
+
+class NotConvertedError(MldeployError):
+    """No rung gave a graph that runs."""
+
+    def __init__(self, attempts: list[Attempt]) -> None:
+        super().__init__(
+            "this model cannot be converted",
+            cause="; ".join(f"{attempt.rung}: {attempt.outcome}" for attempt in attempts),
+            remedy="docs/models.md lists what converts; --backend native serves the original itself.",
+        )
+        self.attempts = attempts
 
 
 def climb(
@@ -68,7 +90,7 @@ def climb(
     tolerance: float,
     rungs: Sequence[str] = RUNGS,
 ) -> tuple[Proven, list[Attempt]]:
-    """Try each rung in turn. Raises ParityError when none is proven, MldeployError when none converts."""
+    """Try each rung in turn. Raises ParityError when none is proven, NotConvertedError when none converts."""
     attempts: list[Attempt] = []
     for rung in rungs:
         converted = original.convert(rung, [field.type() for field in fields])
@@ -83,19 +105,24 @@ def climb(
         except Exception as failure:  # onnxruntime's exceptions share no base class of their own
             attempts.append(Attempt(rung, f"does not run: {str(failure).splitlines()[0][:200]}"))
             continue
-        attempts.append(Attempt(rung, _outcome(comparison), comparison))
+        attempts.append(Attempt(rung, outcome_of(comparison), comparison))
         if comparison.proof.holds:
-            return Proven(rung, model, graph, converter, comparison, _precision(graph, attempts)), attempts
+            proven = Proven(
+                rung=rung,
+                model=model,
+                graph=graph,
+                comparison=comparison,
+                precision=_precision(graph, attempts),
+                converter=converter,
+            )
+            return proven, attempts
     if any(attempt.comparison for attempt in attempts):
         raise ParityError(attempts)
-    raise MldeployError(
-        "this model cannot be converted",
-        cause="; ".join(f"{attempt.rung}: {attempt.outcome}" for attempt in attempts),
-        remedy="docs/models.md lists what converts.",
-    )
+    raise NotConvertedError(attempts)
 
 
-def _outcome(comparison: Comparison) -> str:
+def outcome_of(comparison: Comparison) -> str:
+    """One clause for the report."""
     proof = comparison.proof
     if proof.holds:
         return f"proven on {proof.rows} rows, largest error {proof.max_error:.2g}"

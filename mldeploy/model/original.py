@@ -66,6 +66,15 @@ class Answers:
 
 
 @dataclass(frozen=True)
+class Package:
+    """An installed package, and the names it is imported under."""
+
+    name: str
+    version: str
+    modules: list[str]
+
+
+@dataclass(frozen=True)
 class FieldType:
     """How one field is handed to the original: its dtype, and whether None or NaN stands for a missing string.
 
@@ -124,6 +133,10 @@ class Original:
             refused={int(row): reason for row, reason in answer["refused"].items()},
             undecided=frozenset(answer["undecided"]),
         )
+
+    def packages(self) -> list[Package]:
+        """The packages that are loaded where the model has answered."""
+        return [Package(**each) for each in self.ask(do="packages")["packages"]]
 
     def time(self, types: list[FieldType], rows: Rows, repeats: int, budget_s: float) -> float:
         """The median of the seconds that the original takes to answer `rows` at once, within a budget for all."""

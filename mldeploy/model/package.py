@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -14,8 +15,9 @@ from mldeploy.errors import UsageError
 from mldeploy.model.baseline import baseline
 from mldeploy.model.environment import find_environment, meets, needs_of
 from mldeploy.model.golden import choose_golden
-from mldeploy.model.ladder import climb
+from mldeploy.model.ladder import NotConvertedError, ParityError, climb
 from mldeploy.model.limits import TIME_LIMIT_S, TOLERANCE
+from mldeploy.model.native import serve_as_it_is
 from mldeploy.model.original import Original
 from mldeploy.model.probes import OTHER_SEED, conformed, proof_rows
 from mldeploy.model.process import Child
@@ -29,8 +31,9 @@ from mldeploy.model.single import prefer_float32
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from mldeploy.config import Backend
     from mldeploy.model.environment import Needs
-    from mldeploy.model.ladder import Proven
+    from mldeploy.model.ladder import Answering, Proven
     from mldeploy.model.original import Answers, Described
 
 
@@ -49,6 +52,7 @@ def package_model(
     requirements: Path | None = None,
     code: Path | None = None,
     select: str | None = None,
+    backend: Backend = "onnx",
     time_limit_s: float = TIME_LIMIT_S,
     memory_limit: int | None = None,
     progress: Callable[[str, str], None] | None = None,
@@ -58,7 +62,8 @@ def package_model(
     `sample` is a CSV or Parquet file of rows like those it was trained on; `trust` names packages whose
     code the file may bring. It is opened in an environment with the versions that it records, and what the file
     `requirements` adds; or by the interpreter `python`. `code` is a folder of modules that it imports, which is
-    trusted; `select` names one of several models in it. Its process may use `memory_limit` bytes, else all the
+    trusted; `select` names one of several models in it. `backend` is what answers: a graph, the original as it is
+    (native), or (auto) the original where no graph is proven. Its process may use `memory_limit` bytes, else all the
     machine's. `precision` "auto" takes float32 where it is as right and faster. `progress` is told each finished step
     and its detail.
 
@@ -70,7 +75,8 @@ def package_model(
     if model.stat().st_size == 0:
         raise UsageError(f"{model.name} is empty", remedy="Save the model again, and check that the copy is complete.")
     trust = [*trust, *(modules_of(code) if code else ())]
-    needs = needs_of(model, require_trusted(model, trust), requirements)
+    names = require_trusted(model, trust)
+    needs = needs_of(model, names, requirements)
     tell = progress or (lambda *_: None)
     given = read_sample(sample) if sample is not None else None
     file_name, file_version = name_and_version(model)
@@ -86,35 +92,60 @@ def package_model(
         answers = original.answer(types, rows)
         assert answers.task is not None  # noqa: S101 - it has answered a row, or there would be no signature
         notes += _undecided(answers)
-        proven, attempts = climb(original, fields, rows, answers, tolerance)
+        proven: Proven | None
+        try:
+            proven, attempts = climb(original, fields, rows, answers, tolerance)
+        except (NotConvertedError, ParityError) as failure:
+            if backend == "onnx":
+                raise
+            proven, attempts = None, failure.attempts
         answered = rows.select([row for row in range(len(rows)) if answers.can_be_compared(row)])
         original_s = time_original(original, types, answered)
-        if precision == "auto":
+        if proven is not None and precision == "auto":
             proven, tried = prefer_float32(
                 proven, original, types, rows, answers, lambda: proof_rows(fields, given, OTHER_SEED)
             )
             attempts += tried
-        tell(f"converted by {proven.rung}", _said(proven))
-    latency = profile(original_s, proven.converter, answered)
+        answering: Answering
+        if proven is None or backend == "native":
+            answering, attempt, cost = serve_as_it_is(
+                original,
+                types,
+                rows,
+                answers,
+                tolerance,
+                modules=names.packages | ({"pandas"} if described.named else set()),
+                code=code,
+                select=select,
+                open_child=partial(Child, model, time_limit_s=time_limit_s, memory_limit=memory_limit),
+            )
+            attempts, notes = [*attempts, attempt], [*notes, cost]
+            tell("served by the original itself", f"{attempt.outcome}; {cost}")
+        else:
+            answering = proven
+            tell(f"converted by {proven.rung}", _said(proven))
+    latency = profile(original_s, None if proven is None else proven.converter, answered)
     contents = Contents(
         name=name or file_name,
         version=version or file_version,
         task=answers.task,
         inputs=tuple(field.input() for field in fields),
         outputs=answers.outputs,
-        graph=proven.graph,
+        graph=answering.graph,
         threshold=None,
         source=_source(model, described),
-        precision=proven.precision,
-        proof=proven.comparison.proof,
+        precision=answering.precision,
+        proof=answering.comparison.proof,
         metadata=metadata or {},
-        model=proven.model,
+        model=answering.model,
+        native=answering.native,
+        beside=answering.beside,
         golden=choose_golden(rows, answers, tolerance),
         baseline=baseline(fields, conformed(fields, given) if given else None),
     )
     report = {
-        "report.json": report_json(described.estimator, proven, attempts, notes, latency),
-        "parity.html": parity_html(contents.name, described.estimator, proven, attempts, notes, latency),
+        "report.json": report_json(described.estimator, answering, attempts, notes, latency),
+        "parity.html": parity_html(contents.name, described.estimator, answering, attempts, notes, latency),
     }
     bundle = write_bundle(contents, into, report)
     tell(f"wrote {bundle.path}", bundle.manifest.bundle_id[:12])

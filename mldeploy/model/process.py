@@ -11,7 +11,7 @@ import subprocess
 import tempfile
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from mldeploy.errors import MldeployError, UsageError
 from mldeploy.model.limits import machine_memory
@@ -31,12 +31,21 @@ class Child:
     It runs `python`, which may be any that has joblib, numpy and onnx, in a session of its own.
     """
 
-    def __init__(self, model: Path, python: Path, time_limit_s: float, memory_limit: int | None = None) -> None:
-        """`memory_limit` is in bytes, and without one all that the machine has."""
+    def __init__(
+        self,
+        model: Path,
+        python: Path,
+        time_limit_s: float,
+        memory_limit: int | None = None,
+        session: Literal["session", "serving"] = "session",
+    ) -> None:
+        """`memory_limit` is in bytes, and without one all that the machine has. `session` is what answers: all that
+        packaging asks for, or just what serving needs."""
         self.model = model
         self._python = python
         self._time_limit_s = time_limit_s
         self._memory_limit = memory_limit or machine_memory()
+        self._session = session
 
     def __enter__(self) -> Child:
         with contextlib.ExitStack() as stack:
@@ -44,7 +53,7 @@ class Child:
             log = stack.enter_context(self._log.open("wb"))
             try:
                 self._process = subprocess.Popen(
-                    [self._python, CHILD, str(self._memory_limit)],
+                    [self._python, CHILD, str(self._memory_limit), self._session],
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=log,

@@ -23,12 +23,12 @@ PATIENCE_S = 10.0
 class Profile:
     """Medians in milliseconds for `rows` at once: of the model's own predict, and of the graph.
 
-    `original_ms` is None where the original would take too long.
+    `original_ms` is None where the original would take too long, `converted_ms` where there is no graph.
     """
 
     rows: int
     original_ms: float | None
-    converted_ms: float
+    converted_ms: float | None
 
 
 def time_original(original: Original, types: list[FieldType], rows: Rows) -> list[float | None]:
@@ -44,10 +44,14 @@ def time_original(original: Original, types: list[FieldType], rows: Rows) -> lis
     return found
 
 
-def profile(original_s: list[float | None], converter: Converter, rows: Rows) -> list[Profile]:
-    """The graph's times beside the original's."""
+def profile(original_s: list[float | None], converter: Converter | None, rows: Rows) -> list[Profile]:
+    """The graph's times, where there is one, beside the original's."""
     return [
-        Profile(size, None if seconds is None else seconds * 1000, _time_graph(converter, _repeated(rows, size)) * 1000)
+        Profile(
+            size,
+            None if seconds is None else seconds * 1000,
+            None if converter is None else _time_graph(converter, _repeated(rows, size)) * 1000,
+        )
         for size, seconds in zip(SIZES, original_s, strict=True)
     ]
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from mldeploy import __version__
 
 if TYPE_CHECKING:
-    from mldeploy.model.ladder import Attempt, Proven
+    from mldeploy.bundle import Proof
+    from mldeploy.model.ladder import Answering, Attempt
     from mldeploy.model.profile import Profile
 
 STYLE = (
@@ -21,7 +22,7 @@ STYLE = (
 
 
 def report_json(
-    estimator: str, proven: Proven, attempts: list[Attempt], notes: list[str], profile: list[Profile]
+    estimator: str, proven: Answering, attempts: list[Attempt], notes: list[str], profile: list[Profile]
 ) -> str:
     data = {
         "schema": 1,
@@ -36,14 +37,14 @@ def report_json(
 
 
 def parity_html(
-    title: str, estimator: str, proven: Proven, attempts: list[Attempt], notes: list[str], profile: list[Profile]
+    title: str, estimator: str, proven: Answering, attempts: list[Attempt], notes: list[str], profile: list[Profile]
 ) -> str:
     """One self-contained page: the outcome, each kind of probe, each rung, the latency."""
     comparison = proven.comparison
     proof = comparison.proof
     outcome = (
         f'<p class="ok">Proven: {proof.rows} rows, no label differs, largest error {proof.max_error:.2g} '
-        f"(tolerance {proof.tolerance:g}), by onnxruntime {escape(proof.onnxruntime)}.</p>"
+        f"(tolerance {proof.tolerance:g}), by {_answered_by(proof)}.</p>"
         if proof.holds
         else f'<p class="bad">Not proven: {proof.label_flips} labels differ and {proof.rows_over_tolerance} '
         f"of {proof.rows} rows are over the tolerance {proof.tolerance:g}.</p>"
@@ -69,8 +70,12 @@ def parity_html(
     )
 
 
+def _answered_by(proof: Proof) -> str:
+    return f"onnxruntime {escape(proof.onnxruntime)}" if proof.onnxruntime else "the original in its locked environment"
+
+
 def _ms(milliseconds: float | None) -> str:
-    return "too long to measure" if milliseconds is None else f"{milliseconds:.3f}"
+    return "not measured" if milliseconds is None else f"{milliseconds:.3f}"
 
 
 def _attempt(attempt: Attempt) -> dict[str, Any]:

@@ -104,6 +104,11 @@ class Names:
     called: frozenset[str]
     versions: dict[str, frozenset[str]]
 
+    @property
+    def packages(self) -> frozenset[str]:
+        """The packages that would be imported, by their top-level names."""
+        return frozenset(name.partition(".")[0] for name in self.imported)
+
 
 def require_trusted(path: Path, trust: Iterable[str] = ()) -> Names:
     """What the file would use; refused when it would import or call what lies outside the trusted packages and `trust`.

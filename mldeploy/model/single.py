@@ -91,7 +91,10 @@ def _try(
     )
     reason = f"{RUNG} is proven with a margin of {MARGIN} times, and was measured to be faster than {proven.rung}"
     precision = Precision(dtype="float32", reason=reason)
-    return Proven(RUNG, model, graph, converter, comparison, precision), [Attempt(RUNG, outcome, comparison)]
+    single = Proven(
+        rung=RUNG, model=model, graph=graph, comparison=comparison, precision=precision, converter=converter
+    )
+    return single, [Attempt(RUNG, outcome, comparison)]
 
 
 def _speedup(slower: Converter, faster: Converter, rows: Rows, size: int, repeats: int) -> float:

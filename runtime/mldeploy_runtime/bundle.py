@@ -96,6 +96,15 @@ class Graph(msgspec.Struct, frozen=True):
         return [name for name in (self.label, self.probabilities, self.value, self.score) if name is not None]
 
 
+class Native(msgspec.Struct, frozen=True):
+    """How `native/<file>`, the original, is opened: `select` names one of several models in it, and in the text fields
+    `missing_is_none` a missing value is None, and not NaN."""
+
+    file: str
+    select: str | None = None
+    missing_is_none: tuple[str, ...] = ()
+
+
 class Manifest(msgspec.Struct, frozen=True):
     """What the runtime needs of the contract; `source`, `precision`, `proof` and `metadata` are only shown."""
 
@@ -106,6 +115,8 @@ class Manifest(msgspec.Struct, frozen=True):
     inputs: tuple[Input, ...]
     outputs: Outputs
     graph: Graph
+    backend: Literal["onnx", "native"] = "onnx"
+    native: Native | None = None
     threshold: float | None = None
     source: dict[str, Any] = {}
     precision: dict[str, Any] = {}

@@ -202,7 +202,11 @@ def _not_loaded(_: Sequence[Row]) -> list[Raw]:
 
 
 def _open(settings: Settings, manifest: Manifest) -> Callable[[list[Row]], list[Raw]]:
-    """Import what takes long, load the graph, and join columns -> arrays -> session -> plain numbers."""
+    """Import what takes long, load the model, and join columns -> arrays -> session -> plain numbers."""
+    if manifest.backend == "native":
+        from mldeploy_runtime.native import open_original
+
+        return open_original(settings.bundle, manifest)
     from mldeploy_runtime.arrays import feed_of
     from mldeploy_runtime.session import open_session
 

@@ -110,7 +110,7 @@ def test_the_child_needs_numpy_and_onnx_alone_from_python_3_9_on(tmp_path: Path)
 
     request = {"do": "open", "path": "model.joblib", "packages": [], "names": []}
     done = subprocess.run(
-        [environment / "bin" / "python", CHILD, str(8 << 30)],
+        [environment / "bin" / "python", CHILD, str(8 << 30), "session"],
         input=json.dumps(request) + "\n",
         capture_output=True,
         text=True,

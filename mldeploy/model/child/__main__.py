@@ -1,6 +1,6 @@
 """The child's end of the conversation: one JSON request a line in, one JSON answer a line out.
 
-Its argument is how many bytes of memory it may use.
+Its arguments are how many bytes of memory it may use, and the module here whose Session answers.
 
 Run by path, so that nothing of the package around it needs to exist in this Python.
 """
@@ -37,7 +37,7 @@ def _session() -> Callable[[dict[str, Any]], dict[str, Any]]:
     """What answers requests; where a package is lacking it answers each with that."""
     try:
         handle: Callable[[dict[str, Any]], dict[str, Any]]
-        handle = importlib.import_module("mldeploy_child.session").Session().handle
+        handle = importlib.import_module(f"mldeploy_child.{sys.argv[2]}").Session().handle
     except ImportError as failure:
         lacking = {
             "unusable": f"{sys.executable} cannot open models: it lacks {failure.name}",

@@ -87,6 +87,18 @@ def installed_versions(model: Any) -> dict[str, Any]:
     return {"python": platform.python_version(), "packages": dict(sorted(found.items()))}
 
 
+def loaded_packages() -> list[dict[str, Any]]:
+    """The installed packages of which a module is loaded: name, version, and the names they are imported under."""
+    loaded = {name.partition(".")[0] for name in sys.modules}
+    found = []
+    for package in metadata.distributions():
+        modules = {path.parts[0].partition(".")[0] for path in package.files or () if path.suffix in (".py", ".so")}
+        if modules & loaded:
+            name = package.metadata["Name"]
+            found.append({"name": name, "version": package.version, "modules": sorted(modules & loaded)})
+    return found
+
+
 def _load(path: Path, allowed: Allowed) -> Any:
     try:
         import joblib

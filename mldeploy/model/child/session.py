@@ -6,22 +6,19 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable
 
-from . import limits, rungs
+from . import rungs
 from .allowed import Allowed
 from .answers import answer_rows, median_seconds, model_input
+from .dialogue import answered
 from .facts import find_facts
-from .opening import installed_versions, open_model
-from .problems import Unusable
+from .opening import installed_versions, loaded_packages, open_model
 
 if TYPE_CHECKING:
     from .kinds import Kind
 
 
 class Session:
-    """One opened model. Each request names what to do; each answer is a JSON object.
-
-    What the person can put right comes back as {"unusable": message, "cause", "remedy"}.
-    """
+    """One opened model. Each request names what to do; each answer is a JSON object."""
 
     def __init__(self) -> None:
         self.model: Any = None
@@ -34,14 +31,9 @@ class Session:
             "answer": self.answer,
             "time": self.time,
             "convert": self.convert,
+            "packages": self.packages,
         }
-        try:
-            return actions[request.pop("do")](**request)
-        except Exception as failure:
-            problem = failure if isinstance(failure, Unusable) else limits.explained(failure)
-            if problem is None:
-                raise
-            return {"unusable": problem.message, "cause": problem.cause, "remedy": problem.remedy}
+        return answered(actions, request)
 
     def open(
         self,
@@ -88,3 +80,7 @@ class Session:
         if self.kind is None:
             return {"failed": "the original has answered no row, so what it gives is not known"}
         return rungs.convert(rung, self.model, self.kind, fields, Path(into))
+
+    def packages(self) -> dict[str, Any]:
+        """The packages that are loaded, after the model has answered."""
+        return {"packages": loaded_packages()}

@@ -19,6 +19,7 @@ from mldeploy.cli.package import package
 from mldeploy.cli.predictions import predictions
 from mldeploy.cli.release import releases, rollback, ship
 from mldeploy.cli.score import score
+from mldeploy.cli.secrets import secrets
 from mldeploy.cli.serve import serve
 from mldeploy.errors import MldeployError
 
@@ -32,7 +33,7 @@ app = typer.Typer(
 
 for command in (package, ship, rollback, releases, status, logs, loadtest, loadtest_worker, serve, score, inspect):
     app.command()(command)
-for group in (keys, predictions, host):
+for group in (keys, secrets, predictions, host):
     app.add_typer(group, name=group.info.name)
 
 

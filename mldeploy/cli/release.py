@@ -65,6 +65,9 @@ def rollback(
     host: Host = None,
     app: App = None,
     watch: Watch = 30,
+    current_secrets: Annotated[
+        bool, typer.Option("--current-secrets", help="Give it today's secrets, not those it was shipped with.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Let the release that served before serve again, with its own settings."""
@@ -73,7 +76,10 @@ def rollback(
 
     config = load_config()
     host = choose_host(config, host)
-    show(roll_back(release, host, config, app=app, watch_seconds=watch, report=report), json=json)
+    outcome = roll_back(
+        release, host, config, app=app, watch_seconds=watch, report=report, current_secrets=current_secrets
+    )
+    show(outcome, json=json)
 
 
 def releases(host: Host = None, app: App = None, json: Json = False) -> None:

@@ -29,7 +29,8 @@ def reveal(argument: str | Secret) -> str:
     return argument._value if isinstance(argument, Secret) else argument
 
 
-Argv = list[str | Secret]
+Text = str | Secret
+Argv = list[Text]
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,9 @@ class Executor(Protocol):
         """The host's name, as people wrote it."""
         ...
 
-    def run(self, argv: Sequence[str | Secret], *, stdin: str = "", deadline: float = 30, check: bool = True) -> Result:
+    def run(
+        self, argv: Sequence[str | Secret], *, stdin: Text = "", deadline: float = 30, check: bool = True
+    ) -> Result:
         """Run `argv` with `stdin` on its standard input, for at most `deadline` seconds.
 
         Raises CommandError when it fails and `check` is set, UnreachableError when the host does not

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from mldeploy.config import Config, HostConfig
-    from mldeploy.host.executor import Secret
+    from mldeploy.host.executor import Secret, Text
 
 CONNECT_SECONDS = 10
 LOOPBACK = "127.0.0.1"
@@ -43,8 +43,10 @@ class SshExecutor:
             self._prefix = ["sudo", "-n", "--"]
             self._require_sudo()
 
-    def run(self, argv: Sequence[str | Secret], *, stdin: str = "", deadline: float = 30, check: bool = True) -> Result:
-        return self.feed(argv, lambda send: send(stdin.encode()), deadline=deadline, check=check)
+    def run(
+        self, argv: Sequence[str | Secret], *, stdin: Text = "", deadline: float = 30, check: bool = True
+    ) -> Result:
+        return self.feed(argv, lambda send: send(reveal(stdin).encode()), deadline=deadline, check=check)
 
     def feed(
         self,

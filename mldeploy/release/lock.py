@@ -22,7 +22,7 @@ from mldeploy.host.layout import LOCK
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from mldeploy.host.executor import Executor, Result, Secret, Stream
+    from mldeploy.host.executor import Executor, Result, Secret, Stream, Text
 
 HEARTBEAT_SECONDS = 2
 MISSED_HEARTBEAT_SECONDS = 10
@@ -75,7 +75,9 @@ class Guarded:
         self._executor = executor
         self._guard = ["sh", "-c", _GUARD, "guarded", _TOKEN, token, str(_LOST)]
 
-    def run(self, argv: Sequence[str | Secret], *, stdin: str = "", deadline: float = 30, check: bool = True) -> Result:
+    def run(
+        self, argv: Sequence[str | Secret], *, stdin: Text = "", deadline: float = 30, check: bool = True
+    ) -> Result:
         result = self._executor.run([*self._guard, *argv], stdin=stdin, deadline=deadline, check=False)
         if result.exit_code == _LOST:
             raise LockLostError(

@@ -16,6 +16,7 @@ from mldeploy.release.operation import Operation
 from mldeploy.release.outcome import Outcome, outcome_of
 from mldeploy.release.preflight import require_docker, require_room, torn_warning
 from mldeploy.release.reconcile import Settled, settle
+from mldeploy.release.secrets import bring_back_secrets, changed_secrets, give_secrets, keep_secrets
 from mldeploy.release.settings import read_settings
 from mldeploy.release.start import pull, remove, start_kept, start_new, stop
 from mldeploy.release.state import apps_on
@@ -29,9 +30,18 @@ if TYPE_CHECKING:
 
 
 def rollback(
-    release: str | None, host: str, config: Config, *, app: str | None, watch_seconds: float, report: Report
+    release: str | None,
+    host: str,
+    config: Config,
+    *,
+    app: str | None,
+    watch_seconds: float,
+    report: Report,
+    current_secrets: bool = False,
 ) -> Outcome:
     """Switch back to `release`, by default the one that served before and was not itself rolled back from.
+
+    It has the secrets it was shipped with, unless `current_secrets` gives it today's.
 
     Raises UsageError when there is none, or it cannot be chosen; MldeployError when it fails, and then what
     served before serves.
@@ -63,9 +73,16 @@ def rollback(
                 begun=begun,
             )
             site = read_site(executor, op.folder)
-            steps = switch_steps(op, site, [_start_step(op, state)])
+            changed = changed_secrets(executor, op.folder, target)
+            renew = [_renew_secrets(op)] if changed and current_secrets else []
+            steps = switch_steps(op, site, [*renew, _start_step(op, state)])
             switched = execute(steps, report, final=finish_steps(op, state))
             warnings = [*switched.complaints, *torn_warning(state.history)]
+            if changed and not current_secrets:
+                warnings.append(
+                    f"{target} keeps the secrets it was shipped with; changed since: {', '.join(changed)} "
+                    "(--current-secrets takes today's)"
+                )
             if read_settings(executor, op.folder, op.release).public:
                 warnings.append(f"{op.release} is public: whoever reaches it may ask, without a key")
     return outcome_of(op, switched.done, site, warnings)
@@ -148,6 +165,18 @@ def _why_not(wanted: str, named: list[str], succeeded: list[str], serving: str |
     if len(succeeded) > 1:
         return f"{', '.join(succeeded)} are all of version {wanted}: name one of them"
     return f"{serving} is what serves now"
+
+
+def _renew_secrets(op: Operation) -> Step:
+    def renew() -> None:
+        keep_secrets(op.executor, op.folder, op.release)
+        give_secrets(op.executor, op.folder, op.release)
+
+    return Step(
+        f"give {op.release} today's secrets",
+        renew,
+        lambda _: bring_back_secrets(op.executor, op.folder, op.release),
+    )
 
 
 def _start_step(op: Operation, state: AppState) -> Step:

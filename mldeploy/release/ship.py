@@ -25,6 +25,7 @@ from mldeploy.release.outcome import Outcome, outcome_of
 from mldeploy.release.preflight import clock_warning, require_docker, require_room, torn_warning
 from mldeploy.release.reconcile import settle
 from mldeploy.release.retention import clean
+from mldeploy.release.secrets import give_secrets
 from mldeploy.release.settings import Settings, settings_for, write_settings
 from mldeploy.release.start import remove, start_new
 from mldeploy.release.state import AppState, read_state, slots_json
@@ -150,6 +151,7 @@ def _steps(op: Operation, state: AppState, settings: Settings, site: Site, deliv
 
     def start() -> None:
         write_settings(op.executor, op.folder, op.release, settings)
+        give_secrets(op.executor, op.folder, op.release)
         start_new(op, slot, settings)
 
     steps = [

@@ -41,9 +41,8 @@ def pull(executor: Executor, image: str, login: Login | None = None) -> None:
 
 def start_new(op: Operation, slot: str, settings: Settings) -> None:
     folder = op.folder
-    owned = [folder.secrets(op.release), *([folder.predictions(op.release)] if settings.prediction_log else [])]
-    for path in owned:
-        op.executor.run(files.make_folder_of(RUNTIME_USER, path))
+    if settings.prediction_log:
+        op.executor.run(files.make_folder_of(RUNTIME_USER, folder.predictions(op.release)))
     environment, volumes = _environment(op, settings), _volumes(op, settings)
     create = docker.create(folder.app, op.release, slot, settings.image, settings, environment, volumes)
     op.executor.run(create)

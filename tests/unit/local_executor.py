@@ -11,16 +11,18 @@ from mldeploy.host.executor import CommandError, Result, reveal
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mldeploy.host.executor import Secret
+    from mldeploy.host.executor import Secret, Text
 
 
 class LocalExecutor:
     name = "here"
 
-    def run(self, argv: Sequence[str | Secret], *, stdin: str = "", deadline: float = 30, check: bool = True) -> Result:
+    def run(
+        self, argv: Sequence[str | Secret], *, stdin: Text = "", deadline: float = 30, check: bool = True
+    ) -> Result:
         done = subprocess.run(
             [reveal(argument) for argument in argv],
-            input=stdin,
+            input=reveal(stdin),
             capture_output=True,
             text=True,
             timeout=deadline,

@@ -17,13 +17,14 @@ def read(path: str) -> list[str]:
     return ["sh", "-c", '[ ! -e "$1" ] || cat -- "$1"', "read", path]
 
 
-def write(path: str, mode: str = "0644") -> list[str]:
+def write(path: str, mode: str = "0644", owner: int | None = None) -> list[str]:
     """Put standard input in place of the file, whole or not at all."""
     script = (
         "set -e; umask 077; trap 'rm -f -- \"$1.new\"' EXIT; "
-        'cat > "$1.new"; chmod "$2" "$1.new"; sync "$1.new"; mv -- "$1.new" "$1"; sync "$(dirname "$1")"'
+        'cat > "$1.new"; chmod "$2" "$1.new"; [ -z "$3" ] || chown "$3:$3" "$1.new"; '
+        'sync "$1.new"; mv -- "$1.new" "$1"; sync "$(dirname "$1")"'
     )
-    return ["sh", "-c", script, "write", path, mode]
+    return ["sh", "-c", script, "write", path, mode, "" if owner is None else str(owner)]
 
 
 def swap(path: str, expected: str) -> list[str]:
@@ -54,6 +55,19 @@ def touch(path: str) -> list[str]:
 
 def remove(path: str) -> list[str]:
     return ["sh", "-c", 'set -e; rm -f -- "$1"; sync "$(dirname "$1")"', "remove", path]
+
+
+def copy_folder(source: str, target: str) -> list[str]:
+    """Let `target`, which is there, hold the files of `source`, which need not be, and no others."""
+    script = 'set -e; rm -f -- "$2"/*; [ ! -d "$1" ] || cp --preserve --recursive -- "$1/." "$2"; sync "$2"'
+    return ["sh", "-c", script, "copy", source, target]
+
+
+def differing(first: str, second: str) -> list[str]:
+    """Print the names of the files in which two folders differ, one a line."""
+    script = 'ls -1 "$1" "$2" 2>/dev/null | grep -v -e ":$" -e "^$" | sort -u | while IFS= read -r name; do '
+    script += 'cmp -s -- "$1/$name" "$2/$name" || printf "%s\\n" "$name"; done'
+    return ["sh", "-c", script, "differ", first, second]
 
 
 def list_folder(path: str) -> list[str]:

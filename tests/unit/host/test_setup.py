@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from mldeploy.host.executor import Result, Secret
+    from mldeploy.host.executor import Result, Secret, Text
     from mldeploy.plan import Step
 
 WHOLE = replace(parse(PRINTED), disk_free=10**10)
@@ -69,7 +69,9 @@ class WithoutRestart(LocalExecutor):
     def __init__(self) -> None:
         self.restarted: list[str] = []
 
-    def run(self, argv: Sequence[str | Secret], *, stdin: str = "", deadline: float = 30, check: bool = True) -> Result:
+    def run(
+        self, argv: Sequence[str | Secret], *, stdin: Text = "", deadline: float = 30, check: bool = True
+    ) -> Result:
         if argv[0] == "systemctl":
             self.restarted.append(str(argv[-1]))
             argv = ["true"]

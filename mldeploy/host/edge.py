@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from mldeploy.errors import MldeployError, UnreachableError
 from mldeploy.host.commands import caddy, docker, files
 from mldeploy.host.executor import CommandError
-from mldeploy.host.layout import APPLIED, CADDY, CADDY_CONTAINER, CADDY_IMAGE, CADDYFILE
+from mldeploy.host.layout import APPLIED, CADDY, CADDY_CONTAINER, CADDY_IMAGE, CADDY_PIN, CADDYFILE
 from mldeploy.host.site import read_sites, require_free
 
 if TYPE_CHECKING:
@@ -45,13 +45,22 @@ def apply_sites(executor: Executor, sites: Mapping[str, Site]) -> bool:
     return True
 
 
-def start_caddy(executor: Executor) -> str:
-    """Start Caddy at its image's present digest, in place of one that may be there; returns its version."""
+def start_caddy(executor: Executor, *, upgrade: bool = False) -> str:
+    """Start Caddy in place of one that may be there; returns its version.
+
+    Its image is the one whose digest was recorded at first; `upgrade` records and takes today's.
+    """
     executor.run(files.make_folders(CADDY))
     text = _write(executor, read_sites(executor))
-    executor.run(docker.pull(CADDY_IMAGE), deadline=300)
+    image = executor.run(files.read(CADDY_PIN)).stdout
+    if not image or upgrade:
+        executor.run(docker.pull(CADDY_IMAGE), deadline=300)
+        image = executor.run(docker.digest_of(CADDY_IMAGE)).stdout
+        executor.run(files.write(CADDY_PIN), stdin=image + "\n")
+    elif executor.run(docker.has_image(image), check=False).exit_code != 0:
+        executor.run(docker.pull(image), deadline=300)
     try:
-        executor.run(caddy.replace(CADDY_IMAGE), deadline=120)
+        executor.run(caddy.replace(image), deadline=120)
     except CommandError as failure:
         raise MldeployError(
             f"Caddy does not start on {executor.name}",

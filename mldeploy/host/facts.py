@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from ipaddress import IPv4Address, IPv4Network
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mldeploy.host.layout import CADDY_CONTAINER, NETWORK, ROOT
 
@@ -36,6 +36,8 @@ while IFS=: read -r _ controller path; do
 done < /proc/self/cgroup
 fact apt "$(command -v apt-get)"
 fact systemd "$(command -v systemctl)"
+fact ports_taken "$(cat /proc/net/tcp /proc/net/tcp6 2>/dev/null | awk '$4 == "0A" {sub(/.*:/, "", $2); print $2}' \
+  | grep -x -e 0050 -e 01BB | sort -u | tr '\n' ' ')"
 fact routes "$(awk 'NR > 1 {print $2 "/" $8}' /proc/net/route | tr '\n' ' ')"
 fact prepared "$(cat "$1/prepared" 2>/dev/null)"
 if command -v docker >/dev/null 2>&1; then
@@ -49,7 +51,10 @@ fi
 
 @dataclass(frozen=True)
 class Facts:
-    """Sizes in bytes, the clock in seconds since 1970. Empty text means: there is none."""
+    """Sizes in bytes, the clock in seconds since 1970. Empty text means: there is none.
+
+    `ports_taken` are those of 80 and 443 on which anybody listens, Caddy too.
+    """
 
     os: str
     architecture: str
@@ -59,11 +64,15 @@ class Facts:
     has_apt: bool
     has_systemd: bool
     routes: tuple[IPv4Network, ...]
+    ports_taken: tuple[int, ...]
     prepared: str
     docker_installed: bool
     docker: str
     network: str
     caddy: str
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self) | {"routes": [str(route) for route in self.routes]}
 
 
 def gather(executor: Executor) -> Facts:
@@ -90,6 +99,7 @@ def parse(printed: str) -> Facts:
         has_apt="apt" in raw,
         has_systemd="systemd" in raw,
         routes=tuple(_route(route) for route in raw.get("routes", "").split()),
+        ports_taken=tuple(int(port, 16) for port in raw.get("ports_taken", "").split()),
         prepared=raw.get("prepared", ""),
         docker_installed="docker_installed" in raw,
         docker=raw.get("docker", ""),

@@ -9,6 +9,7 @@ LOCK = f"{ROOT}/lock"
 CADDY = f"{ROOT}/caddy"
 CADDYFILE = f"{CADDY}/Caddyfile"
 APPLIED = f"{CADDY}/applied"
+CADDY_PIN = f"{CADDY}/image"
 CLOSING = f"{CADDY}/closing"
 
 SITE = "site.json"

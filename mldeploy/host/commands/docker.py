@@ -32,6 +32,16 @@ def has_image(reference: str) -> list[str]:
     return ["docker", "image", "inspect", "--format", "{{.Id}}", reference]
 
 
+def digest_of(reference: str) -> list[str]:
+    """Print the image as `repository@digest`."""
+    return ["docker", "image", "inspect", "--format", "{{index .RepoDigests 0}}", reference]
+
+
+def image_of(container: str) -> list[str]:
+    """Print what the container was created from, as it was named then."""
+    return ["docker", "inspect", "--format", "{{.Config.Image}}", container]
+
+
 def images() -> list[str]:
     """Print each image as `repository@digest` and as its id, the two forms that releases name theirs in."""
     return ["docker", "image", "ls", "--digests", "--no-trunc", "--format", "{{.Repository}}@{{.Digest}}\t{{.ID}}"]

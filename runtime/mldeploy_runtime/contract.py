@@ -9,7 +9,7 @@ import msgspec
 from msgspec import UNSET
 
 from mldeploy_runtime.explain import explain, has_duplicate_keys
-from mldeploy_runtime.problems import Problem, malformed
+from mldeploy_runtime.problems import malformed, too_many_rows
 from mldeploy_runtime.request_types import checked_while_decoding, only_known_categories, request_type
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def build_contract(manifest: Manifest, max_rows: int) -> Contract:
             rows = list(zip(*columns, strict=True))
             members += width
         if len(rows) > max_rows:
-            raise Problem("too-large", f"{len(rows):,} rows came; at most {max_rows:,} are answered at once.")
+            raise too_many_rows(max_rows)
         # Every member takes one colon: no more colons than distinct members means that no key came twice.
         if body.count(b":") > members and has_duplicate_keys(body):
             raise explain(body, manifest)

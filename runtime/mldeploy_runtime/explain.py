@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from mldeploy_runtime.bundle import Input, Manifest, Scalar
 
 MOST_ERRORS = 100
+# As objects, JSON of any shape takes up to thirty times its bytes.
+MOST_EXPLAINED_BYTES = 4 * 1024 * 1024
 MOST_CHARACTERS = 80
 MOST_CATEGORIES = 20
 GREATEST = sys.float_info.max
@@ -35,6 +37,8 @@ _ANY = msgspec.json.Decoder(float_hook=float)
 
 def explain(body: bytes, manifest: Manifest, otherwise: str = "The input is not what the model takes.") -> Problem:
     """The problem that lists the first mistakes of `body`, or says `otherwise` where none can be pointed at."""
+    if len(body) > MOST_EXPLAINED_BYTES:
+        return Problem("invalid-input", otherwise)
     try:
         raw = _ANY.decode(body)
     except msgspec.ValidationError as failure:  # an integer of thousands of digits

@@ -95,3 +95,7 @@ def malformed(body: bytes, failure: Exception) -> Problem:
     else:
         detail = f"{failure}."
     return Problem("malformed-json", detail)
+
+
+def too_many_rows(limit: int) -> Problem:
+    return Problem("too-large", f"More rows came than the {limit:,} that are answered at once.")

@@ -6,7 +6,7 @@ import math
 import struct
 from typing import TYPE_CHECKING, Any
 
-from mldeploy_runtime.problems import FieldError, Problem
+from mldeploy_runtime.problems import FieldError, Problem, too_many_rows
 
 if TYPE_CHECKING:
     from mldeploy_runtime.bundle import Manifest
@@ -16,7 +16,7 @@ MEDIA = "application/vnd.apache.arrow.stream"
 HEADER_OF_MESSAGE, BATCH_OF_DICTIONARY, COMPRESSION_OF_BATCH = 2, 1, 3
 
 
-def read(body: bytes, manifest: Manifest) -> dict[str, list[Any]]:
+def read(body: bytes, manifest: Manifest, max_rows: int) -> dict[str, list[Any]]:
     """The table of a body. A null, and NaN in a column of numbers, is missing. Each column has the type of its field:
     floats or integers for a number, integers for an integer, booleans, or strings, dictionary-encoded or not."""
     pa = _pyarrow()
@@ -29,6 +29,9 @@ def read(body: bytes, manifest: Manifest) -> dict[str, list[Any]]:
         names = table.column_names
     except (pa.ArrowException, OSError, ValueError, struct.error) as failure:
         raise Problem("malformed-body", f"The body is no Arrow IPC stream: {failure}.") from None
+    # Before a row becomes an object: eight booleans take one byte here.
+    if table.num_rows > max_rows:
+        raise too_many_rows(max_rows)
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
         raise _invalid(FieldError("the column twice", "each column once", field=twice))

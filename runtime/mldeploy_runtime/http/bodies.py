@@ -6,12 +6,17 @@ import asyncio
 import zlib
 from typing import TYPE_CHECKING
 
+from mldeploy_runtime.batching import RETRY_SOON
 from mldeploy_runtime.problems import Problem
 
 if TYPE_CHECKING:
-    from mldeploy_runtime.http.messages import Receive, Request
+    from collections.abc import Awaitable, Callable
+
+    from mldeploy_runtime.http.messages import Message, Receive, Request
     from mldeploy_runtime.settings import Settings
 
+# What is being received at once is no more than so many of the largest bodies.
+MOST_BODIES = 4
 CLOSE = ((b"connection", b"close"),)
 ACCEPT_ENCODING = ((b"accept-encoding", b"gzip, deflate"),)
 GZIP, ZLIB, RAW_DEFLATE = 31, 15, -15
@@ -21,40 +26,53 @@ class ClientGoneError(Exception):
     """The client closed the connection before its request was complete."""
 
 
-async def read_body(request: Request, receive: Receive, settings: Settings) -> bytes:
-    """The whole body, decompressed. Raises Problem, and ClientGoneError."""
-    body = await _receive(request, receive, settings)
-    encoding = request.headers.get(b"content-encoding")
-    return body if encoding is None else _unpack(body, encoding.strip().lower(), settings.max_body)
-
-
-async def _receive(request: Request, receive: Receive, settings: Settings) -> bytes:
+def body_reader(settings: Settings) -> Callable[[Request, Receive], Awaitable[bytes]]:
+    """A function that reads a request's whole body and unpacks it. It raises Problem, and ClientGoneError."""
     limit = settings.max_body
-    if int(request.headers.get(b"content-length", 0)) > limit:
-        raise _too_large(limit)
-    message = await receive()
-    if message["type"] == "http.request" and not message.get("more_body"):
-        body: bytes = message["body"]
-        if len(body) > limit:
+    most_coming = MOST_BODIES * limit
+    coming = 0
+
+    async def read(request: Request, receive: Receive) -> bytes:
+        if int(request.headers.get(b"content-length", 0)) > limit:
             raise _too_large(limit)
-        return body
-    parts: list[bytes] = []
-    size = 0
-    try:
-        async with asyncio.timeout(settings.receive_seconds):
-            while True:
-                if message["type"] == "http.disconnect":
-                    raise ClientGoneError
-                parts.append(message.get("body", b""))
-                size += len(parts[-1])
-                if size > limit:
-                    raise _too_large(limit)
-                if not message.get("more_body"):
-                    return b"".join(parts)
-                message = await receive()
-    except TimeoutError:
-        detail = f"The body was not complete within {settings.receive_seconds:g} s."
-        raise Problem("too-slow", detail, headers=CLOSE) from None
+        message = await receive()
+        if message["type"] == "http.request" and not message.get("more_body"):
+            body: bytes = message["body"]
+            if len(body) > limit:
+                raise _too_large(limit)
+        else:
+            body = await read_parts(message, receive)
+        encoding = request.headers.get(b"content-encoding")
+        return body if encoding is None else _unpack(body, encoding.strip().lower(), limit)
+
+    async def read_parts(message: Message, receive: Receive) -> bytes:
+        nonlocal coming
+        parts: list[bytes] = []
+        size = 0
+        try:
+            async with asyncio.timeout(settings.receive_seconds):
+                while True:
+                    if message["type"] == "http.disconnect":
+                        raise ClientGoneError
+                    part = message.get("body", b"")
+                    parts.append(part)
+                    size += len(part)
+                    coming += len(part)
+                    if size > limit:
+                        raise _too_large(limit)
+                    if coming > most_coming:
+                        detail = "More is being received than there is memory for."
+                        raise Problem("overloaded", detail, headers=CLOSE + RETRY_SOON)
+                    if not message.get("more_body"):
+                        return b"".join(parts)
+                    message = await receive()
+        except TimeoutError:
+            detail = f"The body was not complete within {settings.receive_seconds:g} s."
+            raise Problem("too-slow", detail, headers=CLOSE) from None
+        finally:
+            coming -= size
+
+    return read
 
 
 def _unpack(body: bytes, encoding: bytes, limit: int) -> bytes:

@@ -6,9 +6,10 @@ import csv
 import io
 import math
 import re
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from mldeploy_runtime.problems import FieldError, Problem
+from mldeploy_runtime.problems import FieldError, Problem, too_many_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,19 +23,22 @@ INTEGER = re.compile(r"-?(0|[1-9]\d{0,17})", re.ASCII)
 BOOLEANS = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
 
 
-def read(body: bytes, manifest: Manifest) -> dict[str, list[Any]]:
+def read(body: bytes, manifest: Manifest, max_rows: int) -> dict[str, list[Any]]:
     """The table of a body. An empty cell is missing, for CSV cannot tell it from an empty text; a number is written as
     in JSON; a cell that does not fit its field stays text, for the contract to refuse. Blank lines are passed over.
     """
     try:
         text = body.decode("utf-8-sig")  # spreadsheets put a byte order mark before it
-        head, *rows = (row for row in csv.reader(io.StringIO(text, newline=""), strict=True) if row)
+        lines = (row for row in csv.reader(io.StringIO(text, newline=""), strict=True) if row)
+        head, *rows = islice(lines, max_rows + 2)
     except UnicodeDecodeError:
         raise Problem("malformed-body", "The body holds bytes that are not UTF-8.") from None
     except csv.Error as failure:
         raise Problem("malformed-body", f"The body is no CSV: {failure}.") from None
     except ValueError:
         raise Problem("malformed-body", "The body is empty: the first line names the fields.") from None
+    if len(rows) > max_rows:
+        raise too_many_rows(max_rows)
     if len(set(head)) < len(head):
         twice = next(name for name in head if head.count(name) > 1)
         raise _invalid(FieldError("the column twice", "each column once", field=twice))

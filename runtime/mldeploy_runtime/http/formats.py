@@ -23,11 +23,11 @@ ONE_OF = {"labels": "label", "probabilities": "probability", "values": "value"}
 
 
 class Format(NamedTuple):
-    """A format of tables: `read` makes one from a body, `write` a body from one. A table has one list a column, in
-    which None is missing. Both raise Problem."""
+    """A format of tables: `read` makes one, of so many rows at most, from a body, `write` a body from one. A table has
+    one list a column, in which None is missing. Both raise Problem."""
 
     media: str
-    read: Callable[[bytes, Manifest], Table]
+    read: Callable[[bytes, Manifest, int], Table]
     write: Callable[[Table], bytes]
 
 
@@ -51,9 +51,9 @@ def formats_of(content_type: bytes | None, accept: bytes | None) -> tuple[Format
     return TABLES.get(media), TABLES.get(likes[0] if likes else media)
 
 
-def question(body: bytes, format: Format, manifest: Manifest) -> bytes:
+def question(body: bytes, format: Format, manifest: Manifest, max_rows: int) -> bytes:
     """The JSON body of /predict that asks what `body` does. Raises Problem."""
-    return msgspec.json.encode({"columns": format.read(body, manifest)})
+    return msgspec.json.encode({"columns": format.read(body, manifest, max_rows)})
 
 
 def table_of(predictions: Sequence[Any], format: Format) -> bytes:

@@ -6,7 +6,7 @@ import traceback
 from typing import TYPE_CHECKING
 
 from mldeploy_runtime.http import cors
-from mldeploy_runtime.http.bodies import ClientGoneError, read_body
+from mldeploy_runtime.http.bodies import ClientGoneError, body_reader
 from mldeploy_runtime.http.messages import Request, problem_reply, request_id
 from mldeploy_runtime.http.shield import Shield
 from mldeploy_runtime.problems import Problem
@@ -36,6 +36,7 @@ def build_handler(service: Service) -> Handle:
     origins = settings.cors_origins
     shield = Shield(settings, service.container.signer, service.container.limiter, service.log)
     shield_is_up = shield.is_up
+    read_body = body_reader(settings)
 
     async def answer(route: Route | None, request: Request, scope: Message, receive: Receive) -> Reply:
         if origins:
@@ -49,7 +50,7 @@ def build_handler(service: Service) -> Handle:
         if scope["method"] != route.method and (scope["method"], route.method) != ("HEAD", "GET"):
             raise _wrong_method(scope, route)
         if route.method == "POST":
-            request.body = await read_body(request, receive, settings)
+            request.body = await read_body(request, receive)
         return await route.answer(request)
 
     async def handle(route: Route | None, request: Request, scope: Message, receive: Receive) -> Reply:

@@ -30,7 +30,7 @@ def build_routes(service: Service, handle: Handle) -> dict[str, Route]:
         service.admit()
         body = request.body
         if given is not None:
-            body = await asyncio.to_thread(question, body, given, manifest)
+            body = await asyncio.to_thread(question, body, given, manifest, settings.max_rows)
         answer = await service.predict(body, request.id, request.key)
         request.rows = len(answer.predictions)
         if wanted is not None:

@@ -6,7 +6,8 @@ import gzip
 import json
 import socket
 import zlib
-from contextlib import suppress
+from contextlib import ExitStack, suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -149,3 +150,33 @@ def test_a_client_that_takes_no_answer_is_let_go(tmp_path: Path) -> None:
     ):
         while True:  # until it is closed, which one who only sends learns in this way
             connection.sendall(request)
+
+
+def test_no_more_is_received_at_once_than_there_is_memory_for(tmp_path: Path) -> None:
+    body = json.dumps({"instances": [NUMERIC]}).encode().ljust(100)
+    with (
+        started(numeric_bundle(tmp_path), tmp_path, MLDEPLOY_MAX_BODY="100") as server,
+        ExitStack() as connections,
+    ):
+        begun = []
+        for number in range(4):
+            connection = socket.create_connection(("127.0.0.1", server.port), timeout=20)
+            begun.append(connections.enter_context(connection))
+            connection.sendall(head(body)[:-1])
+            while server.control("status")[1]["in_flight"] <= number:
+                pass
+        refused = server.raw(head(body)[:-1])
+        whole = server.raw(head(body))
+        for connection in begun:
+            connection.sendall(body[-1:])
+            assert status(b"".join(iter(partial(connection.recv, 65536), b""))) == 200
+        after = server.client.post("/predict", content=iter([body[:50], body[50:]]))
+    assert (status(refused), b"retry-after: 1" in refused) == (503, True)
+    assert (status(whole), after.status_code) == (200, 200)
+
+
+def test_of_a_large_body_the_first_mistake_alone_is_told() -> None:
+    body = b'{"instances":[' + b"[]," * 2_000_000 + b"[]]}"
+    answer = InProcess(mixed_bundle).ask("/predict", body)
+    assert (answer.status, answer.json().get("errors")) == (422, None)
+    assert "$.instances[0]" in answer.json()["detail"]

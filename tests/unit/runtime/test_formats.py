@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import sys
+import tracemalloc
 from typing import Any
 
 import numpy as np
@@ -157,7 +158,24 @@ def test_what_spreadsheets_write_is_read(app: InProcess) -> None:
 def test_a_batch_has_so_many_rows_at_most(app: InProcess, media: str) -> None:
     rows = {"age": [1.0] * 101, "plan": ["pro"] * 101, "member": [True] * 101}
     body = stream(pa.table(rows)) if media == ARROW else "age,plan,member\n" + "1,pro,true\n" * 101
-    assert ask(app, body, media).status == 413
+    answer = ask(app, body, media)
+    assert (answer.status, answer.json()["detail"]) == (413, "More rows came than the 100 that are answered at once.")
+
+
+def test_a_flood_of_rows_never_becomes_objects(app: InProcess) -> None:
+    rows = 50_000_000
+    flags = pa.BooleanArray.from_buffers(pa.bool_(), rows, [None, pa.py_buffer(bytes(rows // 8))])
+    tracemalloc.start()
+    try:
+        answers = [
+            ask(app, stream(pa.table({"member": flags})), ARROW),
+            ask(app, "member\n" + "1\n" * 3_000_000, CSV),
+        ]
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert [answer.status for answer in answers] == [413, 413]
+    assert peak < 64_000_000
 
 
 def test_arrow_takes_each_type_that_holds_the_field(app: InProcess) -> None:

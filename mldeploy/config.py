@@ -28,6 +28,8 @@ Backend = Literal["onnx", "native", "auto"]
 class HostConfig(Record):
     """How to reach one machine. What is not given comes from the SSH configuration file, under the host's name.
 
+    `fingerprint` is that of its SSH key, for the first contact.
+
     `monthly_price`, in dollars, turns its measured capacity into the cost of a million predictions.
     """
 
@@ -36,6 +38,7 @@ class HostConfig(Record):
     port: int | None = Field(default=None, ge=1, le=65535)
     identity_file: Path | None = None
     known_hosts: Path | None = None
+    fingerprint: str | None = Field(default=None, pattern=r"^SHA256:[A-Za-z0-9+/]{43}$")
     url: str | None = Field(default=None, pattern=r"^https?://[^/]+$")
     monthly_price: float | None = Field(default=None, gt=0)
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.markup import escape
+from rich.prompt import Confirm
 
 if TYPE_CHECKING:
     from mldeploy.errors import MldeployError
@@ -35,6 +37,11 @@ def error(failure: MldeployError) -> None:
         err.print(f"  [dim]why[/]  {escape(failure.cause)}")
     if failure.remedy:
         err.print(f"  [dim]do[/]   {escape(failure.remedy)}")
+
+
+def agrees(question: str) -> bool:
+    """Whether the person at the terminal says yes; where there is none, nobody does."""
+    return sys.stdin.isatty() and Confirm.ask(escape(question), console=err, default=False)
 
 
 def emit_json(data: Any) -> None:

@@ -17,6 +17,10 @@ host = typer.Typer(name="host", no_args_is_help=True)
 
 Name = Annotated[str, typer.Argument(help="A host of mldeploy.toml, or an alias of ~/.ssh/config.")]
 
+Fingerprint = Annotated[
+    str | None, typer.Option(metavar="SHA256:...", help="The fingerprint of its SSH key, for the first contact.")
+]
+
 
 @host.callback()
 def group() -> None:
@@ -26,17 +30,19 @@ def group() -> None:
 @host.command()
 def setup(
     name: Name,
+    fingerprint: Fingerprint = None,
     upgrade_caddy: Annotated[
         bool, typer.Option("--upgrade-caddy", help="Take today's Caddy, instead of the one recorded.")
     ] = False,
     json: Json = False,
 ) -> None:
     """Prepare a Debian or Ubuntu machine: Docker, Caddy, updates, a firewall, a user. A second run changes nothing."""
+    from mldeploy.host.names import vouched
     from mldeploy.host.prepare import set_up
     from mldeploy.host.ssh import connect
     from mldeploy.release.lock import hold
 
-    config = load_config()
+    config = vouched(load_config(), name, fingerprint)
     with connect(name, config) as ssh, hold(ssh, "setting it up") as executor:
         done = set_up(executor, config, upgrade_caddy=upgrade_caddy, report=report)
     if json:
@@ -45,13 +51,14 @@ def setup(
 
 
 @host.command()
-def check(name: Name, json: Json = False) -> None:
+def check(name: Name, fingerprint: Fingerprint = None, json: Json = False) -> None:
     """Say how a machine is, what is wrong with it, and what to do. Exit code 1 when something is."""
     from mldeploy.host.check import check_host
     from mldeploy.host.facts import gather
+    from mldeploy.host.names import vouched
     from mldeploy.host.ssh import connect
 
-    config = load_config()
+    config = vouched(load_config(), name, fingerprint)
     with connect(name, config) as ssh:
         facts = gather(ssh)
         problems = check_host(ssh, facts, config)

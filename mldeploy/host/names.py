@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import paramiko
+from pydantic import ValidationError
 
+from mldeploy.config import HostConfig
 from mldeploy.errors import UsageError
 
 if TYPE_CHECKING:
@@ -58,6 +60,19 @@ def url_of(site: Site, host: str, config: Config) -> str:
     if parts and parts.hostname == name and parts.scheme == site.scheme:
         name = parts.netloc
     return f"{site.scheme}://{name}{site.path}"
+
+
+def vouched(config: Config, host: str, fingerprint: str | None) -> Config:
+    """`config` with the person's word on the key of a host."""
+    if fingerprint is None:
+        return config
+    try:
+        known = HostConfig.model_validate(dict(config.hosts.get(host, HostConfig())) | {"fingerprint": fingerprint})
+    except ValidationError as failure:
+        raise UsageError(
+            f"{fingerprint} is no fingerprint", remedy="It looks like SHA256:… and 43 characters."
+        ) from failure
+    return config.model_copy(update={"hosts": {**config.hosts, host: known}})
 
 
 def public_address(name: str, config: Config) -> str:

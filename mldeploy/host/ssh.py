@@ -13,6 +13,7 @@ import paramiko
 from fabric import Config as FabricConfig
 from fabric import Connection
 
+from mldeploy import console
 from mldeploy.errors import MldeployError, UnreachableError, UsageError
 from mldeploy.host.executor import CommandError, Result, reveal
 from mldeploy.host.names import is_named, read_aliases
@@ -24,12 +25,40 @@ if TYPE_CHECKING:
     from mldeploy.host.executor import Secret, Text
 
 CONNECT_SECONDS = 10
+CONNECT_TRIES = 3
+CONNECT_PAUSE_SECONDS = 1
 LOOPBACK = "127.0.0.1"
 KEEPALIVE_SECONDS = 5
 
 
 class ForwardingRefusedError(MldeployError):
     """The host's sshd forwards no ports to us."""
+
+
+class UnknownKeyError(paramiko.SSHException):
+    """The host's key is in no known_hosts, and nobody vouches for it."""
+
+    def __init__(self, key: paramiko.PKey) -> None:
+        super().__init__(f"its key {_fingerprint(key)} is not in known_hosts")
+
+
+class FirstContact(paramiko.MissingHostKeyPolicy):
+    """A key seen for the first time is taken when its fingerprint was given, or when a person says so."""
+
+    def __init__(self, known_hosts: Path, fingerprint: str | None) -> None:
+        self._known_hosts = known_hosts
+        self._fingerprint = fingerprint
+
+    def missing_host_key(self, client: paramiko.SSHClient, hostname: str, key: paramiko.PKey) -> None:  # noqa: ARG002
+        if self._fingerprint is None:
+            known = console.agrees(f"{hostname} is new here; its key is {_fingerprint(key)}. Is that right?")
+        else:
+            known = key.fingerprint == self._fingerprint
+        if not known:
+            raise UnknownKeyError(key)
+        self._known_hosts.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with self._known_hosts.open("a", encoding="ascii") as file:
+            file.write(f"{hostname} {key.get_name()} {key.get_base64()}\n")
 
 
 class SshExecutor:
@@ -157,12 +186,19 @@ def _connection(name: str, host: HostConfig | None, aliases: paramiko.SSHConfig)
             {"key_filename": str(host.identity_file), "look_for_keys": False} if host and host.identity_file else {}
         ),
     )
-    client = connection.client
-    client.set_missing_host_key_policy(paramiko.RejectPolicy())
-    for path in _known_hosts(name, host, aliases):
-        if path.exists():
-            client.load_system_host_keys(str(path))
+    _check_keys(connection, _known_hosts(name, host, aliases), host.fingerprint if host else None)
+    gateway = connection.gateway
+    while isinstance(gateway, Connection):
+        _check_keys(gateway, _known_hosts(gateway.original_host, None, aliases), None)
+        gateway = gateway.gateway
     return connection
+
+
+def _check_keys(connection: Connection, known_hosts: list[Path], fingerprint: str | None) -> None:
+    for path in known_hosts:
+        if path.exists():
+            connection.client.load_system_host_keys(str(path))
+    connection.client.set_missing_host_key_policy(FirstContact(known_hosts[0], fingerprint))
 
 
 def _known_hosts(name: str, host: HostConfig | None, aliases: paramiko.SSHConfig) -> list[Path]:
@@ -175,7 +211,7 @@ def _known_hosts(name: str, host: HostConfig | None, aliases: paramiko.SSHConfig
 def _open(name: str, connection: Connection) -> None:
     where = f"{connection.user}@{connection.host}:{connection.port}"
     try:
-        connection.open()
+        _try_to_open(connection)
     except paramiko.BadHostKeyException as failure:
         raise UnreachableError(
             f"the host key of {name} has changed",
@@ -194,13 +230,14 @@ def _open(name: str, connection: Connection) -> None:
             cause=f"{connection.host}: {failure.strerror}",
             remedy="Check the host's address in mldeploy.toml or in the SSH configuration file.",
         ) from failure
+    except UnknownKeyError as failure:
+        raise UnreachableError(
+            f"{name} is not known yet, or is not who you said",
+            cause=f"{where}: {failure}",
+            remedy="Compare that with what the provider's console shows (`ssh-keygen -lf "
+            "/etc/ssh/ssh_host_ed25519_key.pub` there), then give it: --fingerprint, or `fingerprint` of the host.",
+        ) from failure
     except (paramiko.SSHException, OSError, EOFError) as failure:
-        if "not found in known_hosts" in str(failure):
-            raise UnreachableError(
-                f"{name} is not known yet",
-                cause=f"{where}: its host key is not in known_hosts",
-                remedy=f"Connect once with `ssh {name}`, compare the fingerprint, and accept it.",
-            ) from failure
         raise UnreachableError(
             f"{name} does not answer",
             cause=f"{where}: {failure or type(failure).__name__}",
@@ -210,6 +247,22 @@ def _open(name: str, connection: Connection) -> None:
     if transport is None:
         raise MldeployError(f"the connection to {name} closed at once", cause=where)
     transport.set_keepalive(KEEPALIVE_SECONDS)
+
+
+def _try_to_open(connection: Connection) -> None:
+    """Once more where a connection did not come about: nothing was asked of the host yet."""
+    for left in reversed(range(CONNECT_TRIES)):
+        try:
+            connection.open()
+        except (paramiko.BadHostKeyException, paramiko.AuthenticationException, UnknownKeyError, socket.gaierror):
+            raise
+        except (paramiko.SSHException, OSError, EOFError):
+            if not left:
+                raise
+            connection.close()
+            time.sleep(CONNECT_PAUSE_SECONDS)
+        else:
+            return
 
 
 def _resolves(name: str) -> bool:

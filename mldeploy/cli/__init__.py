@@ -17,7 +17,7 @@ from mldeploy.cli.loadtest import loadtest, loadtest_worker
 from mldeploy.cli.look import logs, status
 from mldeploy.cli.package import package
 from mldeploy.cli.predictions import predictions
-from mldeploy.cli.release import releases, rollback, ship
+from mldeploy.cli.release import destroy, releases, rollback, ship
 from mldeploy.cli.score import score
 from mldeploy.cli.secrets import secrets
 from mldeploy.cli.serve import serve
@@ -31,7 +31,20 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for command in (package, ship, rollback, releases, status, logs, loadtest, loadtest_worker, serve, score, inspect):
+for command in (
+    package,
+    ship,
+    rollback,
+    destroy,
+    releases,
+    status,
+    logs,
+    loadtest,
+    loadtest_worker,
+    serve,
+    score,
+    inspect,
+):
     app.command()(command)
 for group in (keys, secrets, predictions, host):
     app.add_typer(group, name=group.info.name)

@@ -11,6 +11,7 @@ from rich.table import Table
 from mldeploy import console
 from mldeploy.bundle import newest_bundle, read_bundle
 from mldeploy.config import load_config
+from mldeploy.errors import UsageError
 
 if TYPE_CHECKING:
     from mldeploy.plan import Done
@@ -80,6 +81,24 @@ def rollback(
         release, host, config, app=app, watch_seconds=watch, report=report, current_secrets=current_secrets
     )
     show(outcome, json=json)
+
+
+def destroy(
+    app: Annotated[str, typer.Argument(help="The app to destroy.")],
+    host: Host = None,
+    with_ledger: Annotated[bool, typer.Option("--with-ledger", help="Remove the ledger, too.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Remove an app from a host: its releases, keys, secrets and predictions. Its ledger is kept."""
+    from mldeploy.host.names import choose_host
+    from mldeploy.release.destroy import destroy as destroy_app
+
+    config = load_config()
+    host = choose_host(config, host)
+    if not yes and not console.agrees(f"Destroy {app} on {host}, with its keys, secrets and logged predictions?"):
+        raise UsageError(f"{app} was not destroyed", cause="nobody agreed", remedy="Say --yes where nobody can.")
+    destroy_app(app, host, config, with_ledger=with_ledger, report=report)
+    console.step(f"{app} is gone from {host}")
 
 
 def releases(host: Host = None, app: App = None, json: Json = False) -> None:

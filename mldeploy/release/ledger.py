@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from mldeploy.host.executor import Executor
     from mldeploy.host.layout import AppFolder
 
-Action = Literal["ship", "rollback", "loadtest"]
+Action = Literal["ship", "rollback", "loadtest", "destroy"]
 
 
 class ReleaseRecord(Record):
@@ -68,7 +68,7 @@ class Event(Record):
 
     schema_: Literal[1] = Field(default=1, alias="schema")
     at: datetime = Field(default_factory=lambda: datetime.now(UTC))
-    event: Literal["started", "switched", "finished", "failed", "tested"]
+    event: Literal["started", "switched", "finished", "failed", "tested", "destroyed"]
     operation: int
     action: Action
     release: str
@@ -85,7 +85,8 @@ class History:
     """What the ledger says. `served` is the stack of releases that served, the present one last.
 
     A rollback takes off it what it rolled back from, so that the next one goes further back. `loadtests` are
-    those of each release, the last one last; `events` are all others.
+    those of each release, the last one last; `events` are all others. Of an app that was destroyed nothing is left
+    but its events, so that a later release has a number of its own.
     """
 
     events: tuple[Event, ...] = ()
@@ -148,6 +149,9 @@ def replay(text: str) -> History:
         elif event.event == "failed" and event.operation == begun:
             # One whose `started` never reached the ledger has changed nothing.
             served = before
+        elif event.event == "destroyed":
+            served.clear()
+            releases.clear()
     return History(tuple(events), releases, loadtests, tuple(served), interrupted, torn)
 
 

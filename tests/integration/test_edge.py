@@ -174,6 +174,20 @@ def test_caddy_is_replaced_and_its_authority_stays_without_a_lost_request(edge: 
     assert mldeploy(edge.folder, "host", "ca", "rig").stdout == edge.root
 
 
+def test_an_app_that_is_destroyed_is_gone_but_for_its_ledger_and_disturbs_nobody(edge: Edge) -> None:
+    vm = edge.rig.vm
+    assert mldeploy(edge.folder, "destroy", "birds").exit_code == 2
+    with edge.traffic() as traffic:
+        assert mldeploy(edge.folder, "destroy", "birds", "--yes").exit_code == 0
+        traffic.await_answers(50)
+    assert traffic.tally.lost == []
+    assert vm.exec("ls", "/var/lib/mldeploy/birds") == "ledger.jsonl"
+    assert vm.exec("docker", "ps", "--all", "--quiet", "--filter", "label=mldeploy.app=birds") == ""
+    assert edge.ask("/birds/predict").status_code in (401, 404)
+    again = mldeploy(edge.folder / "second", "ship", str(edge.bundles[SECOND]), "--watch", "0", "--json").outcome
+    assert (again["release"], again["previous"]) == ("r2", None)
+
+
 def test_a_body_over_the_limit_is_refused_at_the_edge(edge: Edge) -> None:
     trust = ssl.create_default_context(cadata=edge.root)
     answer = httpx.post(f"{edge.url}/predict", content=b" " * (17 * 1024**2), verify=trust, timeout=30)
@@ -202,14 +216,8 @@ def test_a_domain_is_certified_by_an_acme_authority_and_the_certificate_survives
     """,
     )
     with connect("rig", load_config(edge.folder / "mldeploy.toml")) as ssh:
-        await_ok(
-            lambda: (
-                ssh.run(
-                    ["sh", "-c", "docker cp acme:/data/caddy/pki/authorities/local/root.crt /tmp/root.crt"], check=False
-                ).exit_code
-                == 0
-            )
-        )
+        copied = "docker cp acme:/data/caddy/pki/authorities/local/root.crt /tmp/root.crt"
+        await_ok(lambda: ssh.run(["sh", "-c", copied], check=False).exit_code == 0)
         root = vm.exec("cat", "/tmp/root.crt") + "\n"
         mine = AppSite(
             name=domain,

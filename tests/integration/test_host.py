@@ -59,12 +59,11 @@ def test_what_is_neither_ssh_nor_the_web_is_shut_after_a_restart_too(folder: Pat
 
 def test_rules_that_lock_people_out_are_taken_back(folder: Path, rig: Rig) -> None:
     """As a set-up that cannot come in anew leaves them: the timer runs out, here at once."""
-    rig.vm.exec(
-        "sh",
-        "-c",
-        "echo 'table inet mldeploy { chain input { type filter hook input priority 0; "
-        "policy drop; }; }' > /tmp/shut.nft",
+    shut = (
+        "table inet mldeploy; delete table inet mldeploy; "
+        "table inet mldeploy { chain input { type filter hook input priority 0; policy drop; }; }"
     )
+    rig.vm.exec("sh", "-c", f"echo '{shut}' > /tmp/shut.nft")
     rig.vm.exec(*system.try_firewall("/tmp/shut.nft", "mldeploy"))
     with pytest.raises(OSError, match="timed out"):
         socket.create_connection((rig.vm.address, rig.vm.ssh_port), timeout=1).recv(4)

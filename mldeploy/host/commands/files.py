@@ -70,6 +70,14 @@ def differing(first: str, second: str) -> list[str]:
     return ["sh", "-c", script, "differ", first, second]
 
 
+def remove_all_but(folder: str, kept: tuple[str, ...]) -> list[str]:
+    """Remove the folder, or all in it but the files `kept`."""
+    if not kept:
+        return ["rm", "-rf", "--", folder]
+    unless = [part for path in kept for part in ("!", "-path", path)]
+    return ["find", folder, "-mindepth", "1", "-depth", *unless, "-delete"]
+
+
 def list_folder(path: str) -> list[str]:
     """Print the names in the folder, one a line; nothing when it is not there."""
     return ["sh", "-c", '[ ! -d "$1" ] || ls -1 -- "$1"', "list", path]

@@ -59,9 +59,11 @@ STANDARD = frozenset(
         "decimal.Decimal",
         "functools.partial",
         "inspect._empty",
+        "pandas.StringDtype",
+        *(f"pyarrow.lib.{name}" for name in ("_restore_array", "py_buffer", "type_for_alias")),
     }
 )
-"""The standard library's names that may be imported and called."""
+"""Single names that may be imported and called: the standard library's, and those that rebuild pandas' text."""
 
 BUILDERS = frozenset(
     {

@@ -37,6 +37,10 @@ def choose_model(path: Path, loaded: Any, select: str | None) -> Any:
 def feature_names(model: Any, loaded: Any, width: int) -> list[str] | None:
     """The names that the model keeps; else those saved beside it, when one entry holds as many as it takes."""
     own = getattr(model, "feature_names_in_", None)
+    if own is None:
+        # CatBoost's; it numbers the columns of an array.
+        own = getattr(model, "feature_names_", None)
+        own = None if own == [str(place) for place in range(width)] else own
     if own is not None:
         return [str(name) for name in own]
     beside = [names for names in map(_texts, _entries(loaded).values()) if names is not None and len(names) == width]

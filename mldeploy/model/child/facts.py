@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Callable
 
 import numpy as np
 
+from .emit.category_encoders import known_categories
 from .emit.impute import is_missing
 from .emit.registry import splits_of
 from .forms import RECORDS, TEXT_FIELD, record_fields, takes_texts
@@ -74,7 +75,7 @@ def find_facts(model: Any, names: Sequence[str] | None, width: int) -> list[dict
 
 def _walk(step: Any, traces: list[Trace]) -> list[Trace]:
     """Note what one step says of its columns; the traces of the columns it gives."""
-    if step is None or isinstance(step, str):
+    if step is None or isinstance(step, str) or hasattr(step, "fit_resample"):
         return traces
     if hasattr(step, "steps"):
         for _, inner in step.steps:
@@ -108,6 +109,11 @@ def _note(step: Any, traces: list[Trace]) -> None:
         for trace, words in zip(traces, record_fields(step).values()):
             if words is not None and trace.facts is not None:
                 _note_categories(trace.facts, words)
+    if type(step).__module__.startswith("category_encoders."):
+        for name, categories in known_categories(step).items():
+            facts = traces[list(step.feature_names_in_).index(name)].facts
+            if facts is not None:
+                _note_categories(facts, categories)
     if hasattr(step, "tree_"):
         inner = step.tree_.children_left >= 0
         _note_thresholds(traces, step.tree_.feature[inner], step.tree_.threshold[inner])

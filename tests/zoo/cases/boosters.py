@@ -1,10 +1,11 @@
-"""xgboost and LightGBM, with what they do that scikit-learn does not."""
+"""xgboost, LightGBM and CatBoost, with what they do that scikit-learn does not."""
 
 from __future__ import annotations
 
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+import catboost
 import lightgbm
 import numpy as np
 import xgboost
@@ -58,6 +59,12 @@ def digits_by_code() -> data.Data:
     return x, (y > 4).astype(int)
 
 
+@cache
+def two_outputs() -> data.Data:
+    x, _ = data.diabetes()
+    return x.iloc[:, 2:], x.iloc[:, :2]
+
+
 class Early:
     """Fits an estimator with rows held back, on which training stops."""
 
@@ -75,6 +82,11 @@ def xgb(kind: str = "XGBClassifier", **options: Any) -> Any:
 def lgb(kind: str = "LGBMClassifier", **options: Any) -> Any:
     usual = {"n_estimators": 12, "num_leaves": 9, "min_child_samples": 5, "n_jobs": 1, "random_state": 0, "verbose": -1}
     return getattr(lightgbm, kind)(**{**usual, **options})
+
+
+def cat(kind: str, **options: Any) -> Any:
+    usual = {"iterations": 12, "depth": 4, "random_seed": 0, "verbose": 0, "thread_count": 1}
+    return getattr(catboost, kind)(**{**usual, "allow_writing_files": False, **options})
 
 
 def xgboost_cases() -> dict[str, Case]:
@@ -136,9 +148,7 @@ def xgboost_cases() -> dict[str, Case]:
         "xgboost/quantiles": Case(
             regressor(objective="reg:quantileerror", quantile_alpha=[0.1, 0.5, 0.9]), data.diabetes
         ),
-        "xgboost/several-outputs": Case(
-            regressor(), lambda: (data.diabetes()[0].iloc[:, 2:], data.diabetes()[0].iloc[:, :2])
-        ),
+        "xgboost/several-outputs": Case(regressor(), two_outputs),
         "xgboost/pseudo-huber": Case(regressor(objective="reg:pseudohubererror"), data.diabetes),
         "xgboost/log-error": Case(regressor(objective="reg:squaredlogerror"), data.diabetes),
         "xgboost/linear-regressor": Case(regressor(booster="gblinear"), data.diabetes),
@@ -195,5 +205,39 @@ def lightgbm_cases() -> dict[str, Case]:
     }
 
 
+def catboost_cases() -> dict[str, Case]:
+    def classifier(**options: Any) -> Callable[[], Any]:
+        return lambda: cat("CatBoostClassifier", **options)
+
+    def regressor(**options: Any) -> Callable[[], Any]:
+        return lambda: cat("CatBoostRegressor", **options)
+
+    return {
+        "catboost/two-classes": Case(classifier(), data.tumours),
+        "catboost/three-classes": Case(classifier(), data.penguins_numbers),
+        "catboost/long": Case(classifier(iterations=200, depth=6), data.tumours),
+        "catboost/one-vs-all": Case(classifier(loss_function="MultiClassOneVsAll"), data.wine),
+        "catboost/numbered": Case(classifier(), tumours_numbered),
+        "catboost/missing-last": Case(classifier(nan_mode="Max"), data.tumours_with_gaps),
+        "catboost/by-depth": Case(classifier(grow_policy="Depthwise"), data.tumours_with_gaps),
+        "catboost/by-loss": Case(classifier(grow_policy="Lossguide", nan_mode="Max"), data.penguins_numbers),
+        "catboost/array": Case(classifier(), data.digits),
+        "catboost/scaled": Case(lambda: standard(cat("CatBoostClassifier")), data.wine),
+        "catboost/words": Case(
+            lambda: make_pipeline(columns("passthrough", filled(one_hot())), cat("CatBoostClassifier")), data.adelie
+        ),
+        "catboost/regressor": Case(regressor(), data.diabetes_with_gaps),
+        "catboost/by-depth-regressor": Case(regressor(grow_policy="Depthwise"), data.diabetes),
+        "catboost/poisson": Case(regressor(loss_function="Poisson"), data.diabetes),
+        "catboost/tweedie": Case(regressor(loss_function="Tweedie:variance_power=1.5"), data.diabetes),
+        "catboost/absolute": Case(regressor(loss_function="MAE"), data.diabetes),
+        "catboost/quantile": Case(regressor(loss_function="Quantile:alpha=0.9"), data.diabetes),
+        "catboost/several-outputs": Case(regressor(loss_function="MultiRMSE"), two_outputs),
+        "catboost/uncertainty": Case(
+            regressor(loss_function="RMSEWithUncertainty"), data.diabetes, "RMSEWithUncertainty"
+        ),
+    }
+
+
 def cases() -> dict[str, Case]:
-    return {**xgboost_cases(), **lightgbm_cases()}
+    return {**xgboost_cases(), **lightgbm_cases(), **catboost_cases()}

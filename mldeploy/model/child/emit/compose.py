@@ -10,14 +10,14 @@ from .graph import Column, Graph, columns_of
 from .registry import Prediction, composite, predict, require, transform, transformer
 
 
-@transformer("sklearn.pipeline:Pipeline")
+@transformer("sklearn.pipeline:Pipeline", "imblearn.pipeline:Pipeline")
 def pipeline_transform(graph: Graph, pipeline: Any, columns: list[Column]) -> list[Column]:
     for _, step in pipeline.steps:
         columns = apply(graph, step, columns)
     return columns
 
 
-@composite("sklearn.pipeline:Pipeline")
+@composite("sklearn.pipeline:Pipeline", "imblearn.pipeline:Pipeline")
 def pipeline_predict(graph: Graph, pipeline: Any, columns: list[Column]) -> Prediction:
     for _, step in pipeline.steps[:-1]:
         columns = apply(graph, step, columns)
@@ -52,8 +52,8 @@ def feature_union(graph: Graph, union: Any, columns: list[Column]) -> list[Colum
 
 
 def apply(graph: Graph, step: Any, columns: list[Column]) -> list[Column]:
-    """Write one step's transform; `passthrough` and None hand the columns on."""
-    if step is None or (isinstance(step, str) and step == "passthrough"):
+    """Write one step's transform; `passthrough`, None and what resamples only in training hand the columns on."""
+    if step is None or (isinstance(step, str) and step == "passthrough") or hasattr(step, "fit_resample"):
         return columns
     return transform(graph, step, columns)
 

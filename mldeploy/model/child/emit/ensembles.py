@@ -54,6 +54,7 @@ def stacking(graph: Graph, model: Any, columns: list[Column]) -> Prediction:
 
 
 @composite("sklearn.ensemble:BaggingClassifier")
+@composite("imblearn.ensemble:BalancedBaggingClassifier", "imblearn.ensemble:EasyEnsembleClassifier")
 def bagging_classifier(graph: Graph, model: Any, columns: list[Column]) -> Prediction:
     size = len(model.classes_)
     parts = []
@@ -77,7 +78,7 @@ def bagging_regressor(graph: Graph, model: Any, columns: list[Column]) -> Predic
     return Prediction(value=scores.mean(graph, values))
 
 
-@composite("sklearn.ensemble:AdaBoostClassifier")
+@composite("sklearn.ensemble:AdaBoostClassifier", "imblearn.ensemble:RUSBoostClassifier")
 def ada_boost_classifier(graph: Graph, model: Any, columns: list[Column]) -> Prediction:
     """SAMME: each member's vote weighs for its class and a little against the others (Zhu et al. 2009)."""
     require(getattr(model, "algorithm", "deprecated") != "SAMME.R", model, "algorithm='SAMME.R'")

@@ -30,6 +30,7 @@ def tree_regressor(graph: Graph, model: Any, x: str) -> Prediction:
 
 
 @predictor("sklearn.ensemble:RandomForestClassifier", "sklearn.ensemble:ExtraTreesClassifier")
+@predictor("imblearn.ensemble:BalancedRandomForestClassifier")
 def forest_classifier(graph: Graph, model: Any, x: str) -> Prediction:
     return _average_classes(graph, model, model.estimators_, x)
 

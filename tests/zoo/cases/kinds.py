@@ -36,6 +36,7 @@ def cases() -> dict[str, Case]:
         **{f"labels/{name}": Case(make, yes_or_no) for name, make in of_indicators().items()},
         "labels/words": Case(lambda: tree.DecisionTreeClassifier(max_depth=3, random_state=0), two_words),
         "outliers/sgd": Case(lambda: standard(linear_model.SGDOneClassSVM(random_state=0)), wine),
+        "columns/partial-squares": Case(lambda: cross_decomposition.PLSSVD(1), wine),
         "columns/pca": Case(lambda: standard(decomposition.PCA(3)), wine),
         "columns/one": Case(lambda: standard(decomposition.PCA(1)), wine),
         "columns/mixed": Case(lambda: columns(standard(impute.SimpleImputer()), filled(one_hot())), penguins),
@@ -77,6 +78,10 @@ def of_values() -> dict[str, Callable[[], Any]]:
         "canonical": lambda: cross_decomposition.CCA(2),
         "kernel-ridge": lambda: standard(kernel_ridge.KernelRidge(kernel="laplacian", gamma=0.1)),
         "process": lambda: standard(gaussian_process.GaussianProcessRegressor(normalize_y=True, alpha=0.1)),
+        "lasso-cv": lambda: standard(linear_model.MultiTaskLassoCV(cv=3)),
+        "elastic-net": lambda: standard(linear_model.MultiTaskElasticNet(alpha=0.1)),
+        "elastic-net-cv": lambda: standard(linear_model.MultiTaskElasticNetCV(cv=3)),
+        "canonical-squares": lambda: cross_decomposition.PLSCanonical(2),
         "lasso": lambda: standard(linear_model.MultiTaskLasso(alpha=0.1)),
     }
 

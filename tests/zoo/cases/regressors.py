@@ -56,6 +56,14 @@ def regressors() -> dict[str, Callable[[], Any]]:
         "linear": linear_model.LinearRegression,
         "ridge": lambda: standard(linear_model.RidgeCV()),
         "lasso": lambda: standard(linear_model.LassoCV(cv=3)),
+        "elastic-net-cv": lambda: standard(linear_model.ElasticNetCV(cv=3)),
+        "lasso-plain": lambda: standard(linear_model.Lasso(alpha=0.5)),
+        "lars-plain": lambda: standard(linear_model.Lars(n_nonzero_coefs=5)),
+        "lars-cv": lambda: standard(linear_model.LarsCV(cv=3)),
+        "lasso-lars": lambda: standard(linear_model.LassoLars(alpha=0.1)),
+        "lasso-lars-cv": lambda: standard(linear_model.LassoLarsCV(cv=3)),
+        "omp-cv": lambda: standard(linear_model.OrthogonalMatchingPursuitCV(cv=3)),
+        "passive-aggressive": lambda: standard(linear_model.PassiveAggressiveRegressor(random_state=0)),
         "elastic-net": lambda: standard(linear_model.ElasticNet(alpha=0.1)),
         "bayesian-ridge": lambda: standard(linear_model.BayesianRidge()),
         "ard": lambda: standard(linear_model.ARDRegression()),
@@ -88,6 +96,9 @@ def regressors() -> dict[str, Callable[[], Any]]:
             feature_selection.SelectKBest(k=1), isotonic.IsotonicRegression(out_of_bounds="clip")
         ),
         "partial-squares": lambda: cross_decomposition.PLSRegression(3),
+        "halving-random": lambda: model_selection.HalvingRandomSearchCV(
+            linear_model.Ridge(), {"alpha": [0.1, 1.0, 10.0]}, cv=3, random_state=0
+        ),
         "halving": lambda: model_selection.HalvingGridSearchCV(
             linear_model.Ridge(), {"alpha": [0.1, 1.0, 10.0]}, cv=3, random_state=0
         ),

@@ -15,6 +15,7 @@ from sklearn import (
     frozen,
     impute,
     kernel_approximation,
+    naive_bayes,
     neighbors,
     neural_network,
     preprocessing,
@@ -30,17 +31,29 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-SEARCHED = "it searches for the answer to all rows of a call together"
+SEARCHED = "has no exact emitter: it searches"
 
 
 def cases() -> dict[str, Case]:
     return {
         **{f"steps/{name}": Case(after(with_step, make), wine) for name, make in number_steps().items()},
         **{f"words/{name}": Case(after(with_words, make), penguins) for name, make in word_steps().items()},
-        "steps/non-negative": Case(lambda: with_step(decomposition.NMF(2, max_iter=400)), wine, SEARCHED),
+        **{f"steps/{name}": Case(after(with_step, make), wine, SEARCHED) for name, make in searched_steps().items()},
         "steps/function-of-its-own": Case(
             lambda: with_step(preprocessing.FunctionTransformer(np.round)), wine, "the function 'round'"
         ),
+    }
+
+
+def searched_steps() -> dict[str, Callable[[], Any]]:
+    dictionary = np.eye(13)[:3]
+    return {
+        "non-negative": lambda: decomposition.NMF(2, max_iter=400),
+        "non-negative-batches": lambda: decomposition.MiniBatchNMF(2, max_iter=20, random_state=0),
+        "topics": lambda: decomposition.LatentDirichletAllocation(2, max_iter=2, random_state=0),
+        "dictionary": lambda: decomposition.DictionaryLearning(2, max_iter=5, random_state=0),
+        "dictionary-batches": lambda: decomposition.MiniBatchDictionaryLearning(2, max_iter=5, random_state=0),
+        "coder": lambda: decomposition.SparseCoder(dictionary),
     }
 
 
@@ -131,6 +144,15 @@ def number_steps() -> dict[str, Callable[[], Any]]:
         "frozen": lambda: standard(frozen.FrozenEstimator(decomposition.PCA(3).fit(wine()[0]))),
         "bins-k-means": lambda: preprocessing.KBinsDiscretizer(4, encode="onehot-dense", strategy="kmeans"),
         "bins-averaged": lambda: preprocessing.KBinsDiscretizer(4, quantile_method="averaged_inverted_cdf"),
+        "sparse-pca-batches": lambda: standard(decomposition.MiniBatchSparsePCA(3, max_iter=20, random_state=0)),
+        "generic-select": lambda: feature_selection.GenericUnivariateSelect(mode="k_best", param=5),
+        "select-rate": lambda: feature_selection.SelectFpr(alpha=1e-12),
+        "select-discoveries": lambda: feature_selection.SelectFdr(alpha=1e-12),
+        "select-family": lambda: feature_selection.SelectFwe(alpha=1e-12),
+        "rfe-cv": lambda: feature_selection.RFECV(tree.DecisionTreeClassifier(random_state=0), step=4, cv=3),
+        "sequential": lambda: standard(
+            feature_selection.SequentialFeatureSelector(naive_bayes.GaussianNB(), n_features_to_select=3, cv=3)
+        ),
         "ranks": lambda: preprocessing.QuantileTransformer(n_quantiles=50),
         "ranks-with-ties": lambda: make_pipeline(
             preprocessing.FunctionTransformer(np.floor), preprocessing.QuantileTransformer(n_quantiles=100)
@@ -170,5 +192,18 @@ def word_steps() -> dict[str, Callable[[], Any]]:
             handle_unknown="use_encoded_value", unknown_value=-1, encoded_missing_value=-2
         ),
         "target": lambda: preprocessing.TargetEncoder(random_state=0),
+        "one-hot-columns": lambda: filled(one_hot(sparse_output=False).set_output(transform="pandas")),
+        "one-hot-warning": lambda: filled(one_hot(handle_unknown="warn", min_frequency=0.2)),
+        "one-hot-drop-list": lambda: filled(one_hot(drop=["Biscoe", "male"])),
+        "one-hot-listed": lambda: filled(
+            one_hot(categories=[["Biscoe", "Dream", "Torgersen", "Elsewhere"], ["female", "male"]])
+        ),
+        "ordinal-infrequent": lambda: filled(
+            ordinal(handle_unknown="use_encoded_value", unknown_value=-1, max_categories=2)
+        ),
+        "ordinal-unknown-missing": lambda: make_pipeline(
+            filled(ordinal(handle_unknown="use_encoded_value", unknown_value=np.nan)), impute.SimpleImputer()
+        ),
+        "target-smooth": lambda: preprocessing.TargetEncoder(smooth=10.0, target_type="multiclass", random_state=0),
         "ordinal-refusing": lambda: filled(ordinal()),
     }

@@ -73,6 +73,57 @@ def mixed() -> dict[str, Case]:
             ),
             penguins,
         ),
+        "penguins/remainder-estimator": Case(
+            lambda: make_pipeline(
+                compose.ColumnTransformer(
+                    [("words", filled(one_hot()), WORDS)], remainder=scaled, verbose_feature_names_out=False
+                ).set_output(transform="default"),
+                linear_model.LogisticRegression(),
+            ),
+            penguins,
+        ),
+        "penguins/by-type": Case(
+            lambda: make_pipeline(
+                compose.make_column_transformer(
+                    (scaled, compose.make_column_selector(dtype_include="number")),
+                    (filled(one_hot()), compose.make_column_selector(dtype_exclude="number")),
+                ),
+                linear_model.LogisticRegression(),
+            ),
+            penguins,
+        ),
+        "penguins/places": Case(
+            lambda: make_pipeline(
+                compose.ColumnTransformer(
+                    [("n", scaled, slice(1, 5)), ("w", filled(one_hot()), [0, -2]), ("no", "drop", [6])]
+                ),
+                linear_model.LogisticRegression(),
+            ),
+            penguins,
+        ),
+        "penguins/frames": Case(
+            lambda: make_pipeline(
+                columns(scaled, filled(one_hot(sparse_output=False)), verbose_feature_names_out=True),
+                preprocessing.PolynomialFeatures(2, interaction_only=True),
+                preprocessing.MaxAbsScaler(),
+                linear_model.LogisticRegression(max_iter=300),
+            ).set_output(transform="pandas"),
+            penguins,
+        ),
+        "penguins/union": Case(
+            lambda: make_pipeline(
+                FeatureUnion(
+                    [
+                        ("numbers", compose.ColumnTransformer([("n", scaled, MEASURES)])),
+                        ("words", compose.ColumnTransformer([("w", filled(one_hot()), WORDS)])),
+                        ("nothing", "drop"),
+                    ],
+                    transformer_weights={"words": 0.3},
+                ),
+                linear_model.LogisticRegression(),
+            ),
+            penguins,
+        ),
         "penguins/bool-classes": Case(
             lambda: make_pipeline(columns(scaled, filled(one_hot())), linear_model.LogisticRegression()), adelie
         ),

@@ -93,40 +93,39 @@ def boltzmann_machine(graph: Graph, model: Any, columns: list[Column]) -> list[C
     return columns_of(hidden, len(model.components_))
 
 
-PARTIAL_LEAST_SQUARES = (
+@predictor(
     "sklearn.cross_decomposition:CCA",
     "sklearn.cross_decomposition:PLSCanonical",
     "sklearn.cross_decomposition:PLSRegression",
 )
-
-
-@predictor(*PARTIAL_LEAST_SQUARES)
 def partial_least_squares(graph: Graph, model: Any, x: str) -> Prediction:
     value = graph.add("MatMul", graph.add("Sub", x, model._x_mean), model.coef_.T)
     value = graph.add("Add", value, np.atleast_1d(model.intercept_))
     return Prediction(value=scores.flat(graph, value) if len(model.coef_) == 1 else value)
 
 
-@transformer(*PARTIAL_LEAST_SQUARES, "sklearn.cross_decomposition:PLSSVD")
+@transformer("sklearn.cross_decomposition:PLSSVD")
 def partial_components(graph: Graph, model: Any, columns: list[Column]) -> list[Column]:
     centred = graph.add("Sub", numeric_matrix(graph, model, columns), model._x_mean)
-    rotations = model.x_rotations_ if hasattr(model, "x_rotations_") else model.x_weights_
-    return _projected(graph, graph.add("Div", centred, model._x_std), rotations)
+    return _projected(graph, graph.add("Div", centred, model._x_std), model.x_weights_)
+
+
+@transformer("sklearn.decomposition:MiniBatchNMF", "sklearn.decomposition:NMF")
+def searched_together(graph: Graph, model: Any, columns: list[Column]) -> list[Column]:  # noqa: ARG001
+    raise NotEmitted(
+        f"{describe(model)} has no exact emitter: it searches for the answers to all rows of a call together, "
+        "so that a row's answer hangs on the rows beside it"
+    )
 
 
 @transformer(
     "sklearn.decomposition:DictionaryLearning",
     "sklearn.decomposition:LatentDirichletAllocation",
     "sklearn.decomposition:MiniBatchDictionaryLearning",
-    "sklearn.decomposition:MiniBatchNMF",
-    "sklearn.decomposition:NMF",
     "sklearn.decomposition:SparseCoder",
 )
 def searched(graph: Graph, model: Any, columns: list[Column]) -> list[Column]:  # noqa: ARG001
-    raise NotEmitted(
-        f"{describe(model)} has no exact emitter: it searches for the answer to all rows of a call together, "
-        "step by step until it is near enough, so that a row's answer hangs on the rows beside it"
-    )
+    raise NotEmitted(f"{describe(model)} has no exact emitter: it searches step by step for the answer to each row")
 
 
 def _projected(graph: Graph, x: str, axes: np.ndarray) -> list[Column]:

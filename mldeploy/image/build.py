@@ -17,6 +17,7 @@ from mldeploy.image.archive import Composition, compose, write_archive
 from mldeploy.image.base import find_base
 from mldeploy.image.engine import connect, explained, native_platform
 from mldeploy.image.labels import BUNDLE_ID, MLDEPLOY_VERSION, REVISION, RUNTIME, TITLE, VERSION
+from mldeploy.image.native import base_for, source_for
 from mldeploy.image.prove import prove_golden_rows
 from mldeploy.image.runtime import PREFIX, USER, Runtime, build_runtime
 from mldeploy.image.sbom import cyclonedx
@@ -44,8 +45,6 @@ ENVIRONMENT = {
 }
 PORT = 8080
 STOP_SIGNAL = "SIGTERM"
-BUNDLE_FILES = ("manifest.json", "model.onnx", "golden.json", "baseline.json")
-"""What the server reads; the report is for people and stays outside."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +90,9 @@ def build_image(bundle: Bundle, settings: ImageConfig, platform: str | None = No
     name, tag = bundle.manifest.name, f"{bundle.manifest.tag}-debug" if debug else bundle.manifest.tag
     engine = connect()
     with explained("build the image"):
-        runtime = build_runtime(engine, find_base(engine, settings.base, platform), runtime_source(), debug=debug)
+        base = find_base(engine, base_for(bundle, settings.base), platform)
+        with source_for(bundle, runtime_source()) as source:
+            runtime = build_runtime(engine, base, source, debug=debug)
         composition = compose((*runtime.layers, bundle_layer(bundle)), platform, image_settings(bundle, runtime))
         found = _find(engine, f"{name}:{tag}", composition)
         image_id = found or _load(engine, composition)
@@ -104,7 +105,8 @@ def build_image(bundle: Bundle, settings: ImageConfig, platform: str | None = No
 def bundle_layer(bundle: Bundle) -> Layer:
     """The layer that sets this image apart from others, from the cache when its files are the same."""
     key = hashlib.sha256()
-    for name in BUNDLE_FILES:
+    for name in bundle.served_files():
+        key.update(f"{name}\n".encode())
         with (bundle.path / name).open("rb") as file:
             key.update(hashlib.file_digest(file, "sha256").digest())
 
@@ -119,7 +121,7 @@ def bundle_layer(bundle: Bundle) -> Layer:
 
 def bundle_tree(bundle: Bundle) -> Tree:
     """The bundle as it lies in the image."""
-    return {f"bundle/{name}": file_node(bundle.path / name) for name in BUNDLE_FILES}
+    return {f"bundle/{name}": file_node(bundle.path / name) for name in bundle.served_files()}
 
 
 def image_settings(bundle: Bundle, runtime: Runtime) -> dict[str, Any]:

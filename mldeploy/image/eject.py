@@ -19,6 +19,7 @@ from mldeploy.image.build import (
     labels_of,
 )
 from mldeploy.image.engine import connect, explained
+from mldeploy.image.native import base_for, source_for
 from mldeploy.image.prune import keep_of_packages
 from mldeploy.image.runtime import PREFIX, USER, server_tree
 from mldeploy.image.source import runtime_source
@@ -61,22 +62,22 @@ def eject(bundle: Bundle, settings: ImageConfig, platform: str | None = None) ->
     Raises UnreachableError when Docker, the base image or the package index cannot be reached.
     """
     platform = platform or settings.platform or DEFAULT_PLATFORM
-    source = runtime_source()
     engine = connect()
+    base = base_for(bundle, settings.base)
     with explained("read the base image"):
-        python = python_version(read_base(engine, find_base(engine, settings.base, platform)))
+        python = python_version(read_base(engine, find_base(engine, base, platform)))
     folder = bundle.path / FOLDER
     shutil.rmtree(folder, ignore_errors=True)
-    with tempfile.TemporaryDirectory(prefix="mldeploy-") as scratch:
+    with source_for(bundle, runtime_source()) as source, tempfile.TemporaryDirectory(prefix="mldeploy-") as scratch:
         install_wheels(source.lock, platform, python, Path(scratch))
         packages = keep_of_packages(tree_of_folder(Path(scratch), PREFIX), PREFIX)
         write_folder(_below("packages", packages), folder)
-    write_folder(_below("server", server_tree(source)), folder)
+        write_folder(_below("server", server_tree(source)), folder)
+        shutil.copy(source.lock, folder)
     write_folder(bundle_tree(bundle), folder)
     # With a file in it, because version control keeps no empty folder.
     write_folder({"control/.keep": file_node(b"")}, folder)
-    shutil.copy(source.lock, folder)
-    (folder / "Dockerfile").write_text(dockerfile(bundle, settings.base, platform, python), encoding="utf-8")
+    (folder / "Dockerfile").write_text(dockerfile(bundle, base, platform, python), encoding="utf-8")
     return folder
 
 

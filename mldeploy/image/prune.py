@@ -46,16 +46,20 @@ DROPPED_OF_PYTHON = (
     Rule(r".*/lib/python3\.\d+/(site|dist)-packages/.*", "pip and its like: nothing is installed in the image"),
     Rule(r".*/lib/python3\.\d+/(ensurepip|venv)/.*", "nothing is installed in the image"),
     Rule(r".*/lib/python3\.\d+/config-.*", "headers and archives for compiling"),
+    Rule(r".*/lib-dynload/(_test|_xxtest|xx|_ctypes_test).*", "the interpreter's own tests"),
+    Rule(r".*/lib/python3\.\d+/sitecustomize\.py", "a distribution's hook for its crash reports"),
+    Rule(r".*/lib/python3\.\d+/(test|lib2to3|.*/(test|tests|idle_test))/.*", "tests"),
+)
+
+DROPPED_BESIDE_THE_SERVER = (
     Rule(r".*/lib/python3\.\d+/(idlelib|tkinter|turtledemo|pydoc_data|_pyrepl|curses)/.*", "for people at a terminal"),
     Rule(r".*/lib/python3\.\d+/(turtle|pydoc|pdb|doctest)\.py", "for people at a terminal"),
     Rule(r".*/lib-dynload/(_tkinter|_curses|_curses_panel|readline)\..*", "for people at a terminal"),
     Rule(
         r".*/lib/python3\.\d+/(sqlite3|dbm)/.*|.*/lib-dynload/(_sqlite3|_dbm|_gdbm)\..*", "the server has no database"
     ),
-    Rule(r".*/lib-dynload/(_test|_xxtest|xx|_ctypes_test).*", "the interpreter's own tests"),
-    Rule(r".*/lib/python3\.\d+/sitecustomize\.py", "a distribution's hook for its crash reports"),
-    Rule(r".*/lib/python3\.\d+/(test|lib2to3|.*/(test|tests|idle_test))/.*", "tests"),
 )
+"""Of Python's own library: any other code may import it."""
 
 DROPPED_OF_PACKAGES = (
     Rule(r"[^/]+/bin/.*|bin/.*", "commands for people, naming the building machine's interpreter"),
@@ -73,13 +77,15 @@ DROPPED_OF_PACKAGES = (
 )
 
 
-def keep_of_system(system: Tree, packages: Tree) -> Tree:
+def keep_of_system(system: Tree, packages: Tree, *, any_code: bool = False) -> Tree:
     """What Python, and the libraries in it and in `packages`, use of `system`.
 
-    Both trees lie in one file system. Links on the way to what is kept are kept as well.
+    Both trees lie in one file system. Links on the way to what is kept are kept as well. `any_code` is whether other
+    code than the server's runs there.
     """
     everything = system | packages
-    wanted = [name for name in system if matches(KEPT_OF_SYSTEM, name) and not matches(DROPPED_OF_PYTHON, name)]
+    dropped = DROPPED_OF_PYTHON if any_code else (*DROPPED_OF_PYTHON, *DROPPED_BESIDE_THE_SERVER)
+    wanted = [name for name in system if matches(KEPT_OF_SYSTEM, name) and not matches(dropped, name)]
     kept = {step for name in wanted for step in trail(everything, name)}
     kept |= needed_libraries(everything, kept | packages.keys())
     return {name: stripped(system[name]) for name in kept - packages.keys()}

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mldeploy.cache import kept
+from mldeploy.errors import MldeployError
 from mldeploy.image.base import Base, find_base, python_version, read_base
 from mldeploy.image.bytecode import compiled
 from mldeploy.image.engine import native_platform
@@ -65,11 +66,11 @@ def build_runtime(engine: DockerClient, base: Base, source: RuntimeSource, *, de
 def _write(engine: DockerClient, base: Base, source: RuntimeSource, into: Path, *, debug: bool) -> None:
     whole = read_base(engine, base)
     folder = into / "packages"
-    install_wheels(source.lock, base.platform, python_version(whole), folder)
+    install_wheels(source.lock, base.platform, _required_python(whole, base, source), folder)
     trees = {"system": whole, "packages": tree_of_folder(folder, PREFIX), "server": server_tree(source)}
     if not debug:
         trees["packages"] = keep_of_packages(trees["packages"], PREFIX)
-        trees["system"] = keep_of_system(whole, trees["packages"])
+        trees["system"] = keep_of_system(whole, trees["packages"], any_code=source.python is not None)
         trees = compiled(engine, find_base(engine, base.name, native_platform(engine)), trees)
     components = list_components(whole, trees["system"], trees["packages"])
     trees["system"] = with_user(trees["system"])
@@ -80,6 +81,17 @@ def _write(engine: DockerClient, base: Base, source: RuntimeSource, into: Path, 
         "components": [asdict(component) for component in components],
     }
     (into / RECORD).write_text(json.dumps(described, indent=2) + "\n", encoding="utf-8")
+
+
+def _required_python(whole: Tree, base: Base, source: RuntimeSource) -> str:
+    found = python_version(whole)
+    if source.python not in (None, found):
+        raise MldeployError(
+            f"the base image {base.name} holds Python {found}, and the model was packaged for {source.python}",
+            remedy=f"Set image.base in mldeploy.toml to an image with Python {source.python}, "
+            f"such as python:{source.python}-slim.",
+        )
+    return found
 
 
 def _read(folder: Path, key: str, platform: str) -> Runtime:
@@ -107,7 +119,8 @@ def _key(base: Base, source: RuntimeSource, *, debug: bool) -> str:
     """The hash of all that the layers depend on: the code that makes them is among it, for it holds the rules."""
     digest = hashlib.sha256(f"{base.id} {base.platform} {debug}\n".encode())
     rules = [Path(__file__).with_name(f"{name}.py") for name in MAKERS]
-    for folder, paths in ((Path(__file__).parent, rules), (source.folder, [source.lock, *source.files()])):
+    inputs = ((Path(__file__).parent, rules), (source.lock.parent, [source.lock]), (source.folder, source.files()))
+    for folder, paths in inputs:
         for path in paths:
             content = path.read_bytes()
             digest.update(f"{path.relative_to(folder).as_posix()} {len(content)}\n".encode() + content)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mldeploy.errors import MldeployError, UsageError
+from mldeploy.image.native import server_python
 from mldeploy.image.source import runtime_source
 
 if TYPE_CHECKING:
@@ -36,13 +37,14 @@ def serving(bundle: Bundle, host: str, port: int) -> Iterator[subprocess.Popen[b
     """
     _check_free(host, port)
     paths = [str(runtime_source().folder), *filter(None, [os.environ.get("PYTHONPATH")])]
-    argv = [sys.executable, "-m", "mldeploy_runtime", "--bundle", str(bundle.path), "--host", host, "--port", str(port)]
+    python = sys.executable if bundle.manifest.native is None else str(server_python(bundle, runtime_source()))
+    argv = [python, "-m", "mldeploy_runtime", "--bundle", str(bundle.path), "--host", host, "--port", str(port)]
     with tempfile.TemporaryDirectory(prefix="mldeploy-") as folder:
         control = str(Path(folder) / "control.sock")
         environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths), "MLDEPLOY_CONTROL": control}
         process = subprocess.Popen(argv, env=environment, stdout=sys.stderr, start_new_session=True)
         try:
-            _await_ready(process, environment)
+            _await_ready(python, process, environment)
             yield process
         finally:
             _stop(process)
@@ -69,9 +71,9 @@ def _check_free(host: str, port: int) -> None:
         ) from failure
 
 
-def _await_ready(server: subprocess.Popen[bytes], environment: dict[str, str]) -> None:
+def _await_ready(python: str, server: subprocess.Popen[bytes], environment: dict[str, str]) -> None:
     """Wait, with the runtime's own control client, until the golden rows were answered."""
-    ask = [sys.executable, "-m", "mldeploy_runtime.control", "wait-ready", "--timeout", str(READY_TIMEOUT_S)]
+    ask = [python, "-m", "mldeploy_runtime.control", "wait-ready", "--timeout", str(READY_TIMEOUT_S)]
     with subprocess.Popen(ask, env=environment, stdout=subprocess.PIPE, start_new_session=True) as client:
         try:
             while client.poll() is None:

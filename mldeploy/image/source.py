@@ -12,9 +12,14 @@ PACKAGE = Path(__file__).resolve().parent.parent
 
 @dataclass(frozen=True)
 class RuntimeSource:
-    """The runtime as it lies on this machine: `folder` holds the import package and the hash-locked requirements."""
+    """The runtime as it lies on this machine: `folder` holds the import package and the hash-locked requirements.
+
+    `requirements` is a lock file in their place, for the Python `python`, with what other code needs beside the server.
+    """
 
     folder: Path
+    requirements: Path | None = None
+    python: str | None = None
 
     @property
     def package(self) -> Path:
@@ -22,7 +27,7 @@ class RuntimeSource:
 
     @property
     def lock(self) -> Path:
-        return self.folder / "requirements.lock"
+        return self.requirements or self.folder / "requirements.lock"
 
     def files(self) -> list[Path]:
         """The package's own files, sorted; never caches that an interpreter left there."""

@@ -65,8 +65,8 @@ def own_place() -> Place | None:
 
 def how_many(settings: Settings) -> int:
     """The workers to start: as many as are asked for, else as there are cores; never more than memory holds."""
-    model = settings.bundle / "model.onnx"
-    size = model.stat().st_size if model.is_file() else 0
+    models = [settings.bundle / "model.onnx", *settings.bundle.glob("native/*")]
+    size = sum(model.stat().st_size for model in models if model.is_file())
     hold = (memory_bytes() - SUPERVISOR_BYTES) // (WORKER_BYTES + MODEL_COPIES * size)
     return max(1, min(settings.workers or cores(), hold))
 

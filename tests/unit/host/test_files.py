@@ -64,3 +64,35 @@ def test_one_line_files_of_all_folders_are_read_with_their_paths(tmp_path: Path)
     lines = here.run(files.read_each(str(tmp_path), "slots.json")).stdout.splitlines()
     assert lines == [f'{tmp_path}/a/slots.json\t{{"a": 1}}', f'{tmp_path}/b/slots.json\t{{"b": 1}}']
     assert here.run(files.read_each(str(tmp_path / "none"), "slots.json")).stdout == ""
+
+
+def test_a_folder_is_copied_whole_and_what_was_there_is_gone(tmp_path: Path) -> None:
+    source, target = tmp_path / "from", tmp_path / "to"
+    for folder, name in ((source, "new"), (target, "old")):
+        folder.mkdir()
+        (folder / name).write_text(name)
+    here.run(files.copy_folder(str(source), str(target)))
+    assert [path.name for path in target.iterdir()] == ["new"]
+    here.run(files.copy_folder(str(tmp_path / "none"), str(target)))
+    assert list(target.iterdir()) == []
+
+
+def test_folders_differ_in_what_one_lacks_or_has_otherwise(tmp_path: Path) -> None:
+    for folder, contents in (("a", {"same": "1", "other": "1", "gone": "1"}), ("b", {"same": "1", "other": "2"})):
+        (tmp_path / folder).mkdir()
+        for name, content in contents.items():
+            (tmp_path / folder / name).write_text(content)
+    assert here.run(files.differing(str(tmp_path / "a"), str(tmp_path / "b"))).stdout.split() == ["gone", "other"]
+    assert here.run(files.differing(str(tmp_path / "none"), str(tmp_path / "b"))).stdout.split() == ["other", "same"]
+    assert here.run(files.differing(str(tmp_path / "none"), str(tmp_path / "neither"))).stdout == ""
+
+
+def test_all_but_what_is_kept_is_removed(tmp_path: Path) -> None:
+    (tmp_path / "app" / "keys").mkdir(parents=True)
+    (tmp_path / "app" / "keys" / "keys.json").touch()
+    ledger = tmp_path / "app" / "ledger.jsonl"
+    ledger.touch()
+    here.run(files.remove_all_but(str(tmp_path / "app"), (str(ledger),)))
+    assert list((tmp_path / "app").rglob("*")) == [ledger]
+    here.run(files.remove_all_but(str(tmp_path / "app"), ()))
+    assert not (tmp_path / "app").exists()

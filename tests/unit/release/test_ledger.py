@@ -185,3 +185,13 @@ class InFolder(AppFolder):
 def test_schema_number_is_written() -> None:
     event = Event(event="failed", operation=1, action="ship", release="r1", previous=None, by="x")
     assert json.loads(event.model_dump_json(by_alias=True))["schema"] == 1
+
+
+def test_of_an_app_that_was_destroyed_nothing_can_be_rolled_back_to_and_no_number_comes_again() -> None:
+    writer = Writer()
+    writer.operate("ship", "r1", None, "started", "switched", "finished")
+    writer.operate("destroy", "r1", None, "destroyed")
+    history = replay("\n".join(writer.lines))
+    assert (history.serving, history.releases, history.next_release) == (None, {}, "r2")
+    with pytest.raises(UsageError, match="nothing to roll back to"):
+        choose_target(history, None)

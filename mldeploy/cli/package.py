@@ -34,6 +34,9 @@ def package(
         Literal["auto", "float64"],
         typer.Option(help="auto takes float32 where it is as right and measured to be faster."),
     ] = "auto",
+    outputs: Annotated[
+        str, typer.Option(metavar="NAME,NAME", help="What several outputs are called.  [default: y0,y1,...]")
+    ] = "",
     out: Annotated[
         Path | None, typer.Option(help="The folder that bundles are written to.  [default: build_dir, else build]")
     ] = None,
@@ -96,6 +99,7 @@ def package(
             version=version,
             tolerance=tolerance,
             precision=precision,
+            outputs=[each.strip() for each in outputs.split(",")] if outputs else [],
             into=out or config.build_dir,
             metadata=_pairs(metadata or []),
             trust=trust or [],

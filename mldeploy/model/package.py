@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import sys
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -31,6 +32,7 @@ from mldeploy.model.single import prefer_float32
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from mldeploy.bundle import Outputs
     from mldeploy.config import Backend
     from mldeploy.model.environment import Needs
     from mldeploy.model.ladder import Answering, Proven
@@ -45,6 +47,7 @@ def package_model(
     version: str | None = None,
     tolerance: float = TOLERANCE,
     precision: Literal["auto", "float64"] = "auto",
+    outputs: Sequence[str] = (),
     into: Path = Path("build"),
     metadata: dict[str, Any] | None = None,
     trust: Sequence[str] = (),
@@ -64,8 +67,8 @@ def package_model(
     `requirements` adds; or by the interpreter `python`. `code` is a folder of modules that it imports, which is
     trusted; `select` names one of several models in it. `backend` is what answers: a graph, the original as it is
     (native), or (auto) the original where no graph is proven. Its process may use `memory_limit` bytes, else all the
-    machine's. `precision` "auto" takes float32 where it is as right and faster. `progress` is told each finished step
-    and its detail.
+    machine's. `precision` "auto" takes float32 where it is as right and faster. `outputs` names several outputs.
+    `progress` is told each finished step and its detail.
 
     Raises UsageError for a file or sample that cannot be used, ParityError when no conversion answers as
     the original does, MldeployError when none exists or the model's process fails. Nothing is written then.
@@ -90,6 +93,8 @@ def package_model(
         types = [field.type() for field in fields]
         rows = proof_rows(fields, given)
         answers = original.answer(types, rows)
+        if outputs:
+            answers = replace(answers, outputs=_named(answers.outputs, outputs))
         assert answers.task is not None  # noqa: S101 - it has answered a row, or there would be no signature
         notes += _undecided(answers)
         proven: Proven | None
@@ -101,7 +106,7 @@ def package_model(
             proven, attempts = None, failure.attempts
         answered = rows.select([row for row in range(len(rows)) if answers.can_be_compared(row)])
         original_s = time_original(original, types, answered)
-        if proven is not None and precision == "auto":
+        if proven is not None and backend != "native" and precision == "auto":
             proven, tried = prefer_float32(
                 proven, original, types, rows, answers, lambda: proof_rows(fields, given, OTHER_SEED)
             )
@@ -150,6 +155,17 @@ def package_model(
     bundle = write_bundle(contents, into, report)
     tell(f"wrote {bundle.path}", bundle.manifest.bundle_id[:12])
     return bundle
+
+
+def _named(found: Outputs, names: Sequence[str]) -> Outputs:
+    """The outputs under these names, for a fitted model keeps none of its targets."""
+    expected = len(found.names or ())
+    if len(names) != expected or len({*names}) != expected or "" in names:
+        raise UsageError(
+            f"--outputs names {', '.join(names)}, and the model has {expected or 'not several'} outputs",
+            remedy=f"Give {expected} different names, in the order of the targets." if expected else "Leave it out.",
+        )
+    return found.model_copy(update={"names": tuple(names)})
 
 
 def _said(proven: Proven) -> str:

@@ -91,18 +91,19 @@ class Converter:
         if values is not None and self.outputs.names is None:
             values = values.reshape(len(rows))
         return Converted(
-            labels=None if self.graph.label is None else self._labels(found[self.graph.label].tolist()),
+            labels=None if self.graph.label is None else self._labels(found[self.graph.label]),
             probabilities=numbers(self.graph.probabilities),
             values=values,
             scores=None if scores is None else scores.reshape(len(rows)),
         )
 
-    def _labels(self, answered: list[Any]) -> list[Any]:
+    def _labels(self, answered: npt.NDArray[Any]) -> list[Any]:
         """The classes themselves, for which several outputs give positions."""
         by_output = self.outputs.classes_by_output
         if by_output is None:
-            return answered
-        return [[classes[at] for classes, at in zip(by_output, row, strict=True)] for row in answered]
+            flat: list[Any] = answered.reshape(-1).tolist()
+            return flat
+        return [[classes[at] for classes, at in zip(by_output, row, strict=True)] for row in answered.tolist()]
 
 
 def prove(rows: Rows, answers: Answers, converter: Converter, tolerance: float) -> Comparison:

@@ -62,6 +62,7 @@ def open_model(
     kind = f"{type(model).__module__}.{type(model).__qualname__}"
     family = _family(path, model, kind)
     _require_fitted(path, model)
+    _require_classes(path, model, family, kind)
     names = record_names(model)
     width = 1 if takes_texts(model) else len(names) if names else getattr(model, "n_features_in_", None)
     if width is None:
@@ -174,6 +175,15 @@ def _require_fitted(path: Path, model: Any) -> None:
         ) from failure
     except TypeError:
         return
+
+
+def _require_classes(path: Path, model: Any, family: str, kind: str) -> None:
+    if family == "classifier" and not hasattr(model, "classes_"):
+        raise Unusable(
+            f"{path.name} holds a classifier that does not say its classes",
+            f"a {kind} has no classes_ after fitting",
+            "Set self.classes_ = numpy.unique(y) in its fit(), as scikit-learn's do, and fit it again.",
+        )
 
 
 def _family(path: Path, model: Any, kind: str) -> str:

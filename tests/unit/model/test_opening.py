@@ -191,3 +191,11 @@ def test_every_compression_of_joblib_opens(churn: Any, tmp_path: Path) -> None:
         path = tmp_path / f"churn.joblib.{suffix}"
         joblib.dump(churn, path)
         assert opened(path)["estimator"].startswith("Pipeline")
+
+
+def test_a_classifier_without_classes_says_how_to_have_them(save: Save) -> None:
+    model = LogisticRegression().fit([[1.0], [2.0]], [0, 1])
+    del model.classes_
+    refusal = opened(save(model))
+    assert "does not say its classes" in refusal["unusable"]
+    assert "classes_" in refusal["remedy"]

@@ -206,3 +206,16 @@ def test_the_command_says_what_it_wrote_and_does_not_write_over_what_it_reads(
     assert (result.exit_code, '"rows": 200' in result.stdout) == (0, True)
     assert isinstance(CliRunner().invoke(app, [*command, str(rows)]).exception, UsageError)
     assert rows.stat().st_size > 1000
+
+
+@pytest.mark.usefixtures("in_process")
+def test_several_outputs_can_be_named(save: Any, tmp_path: Path) -> None:
+    X.to_parquet(tmp_path / "rows.parquet")
+    path = save(LinearRegression().fit(X, X[["a", "b"]].to_numpy()))
+    bundle = package_model(path, outputs=["height", "weight (kg)"], into=tmp_path / "build")
+    score_file(bundle, tmp_path / "rows.parquet", tmp_path / "out.parquet")
+    assert list(pd.read_parquet(tmp_path / "out.parquet")) == ["value:height", "value:weight (kg)"]
+    assert bundle.golden.predictions[0]["values"].keys() == {"height", "weight (kg)"}
+    for wrong in (["height"], ["a", "a"], ["a", ""]):
+        with pytest.raises(UsageError, match="the model has 2 outputs"):
+            package_model(path, outputs=wrong, into=tmp_path / "other")

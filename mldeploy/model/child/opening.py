@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import limits
 from .allowed import NotAllowed
+from .boosters import adapted
 from .contents import choose_model, feature_names
 from .forms import record_names, takes_texts
 from .kinds import find_family
@@ -58,7 +59,7 @@ def open_model(
         sys.path.insert(0, code)
     _require_versions(path, versions)
     loaded = _load(path, allowed)
-    model = choose_model(path, loaded, select)
+    model = adapted(choose_model(path, loaded, select))
     kind = f"{type(model).__module__}.{type(model).__qualname__}"
     family = _family(path, model, kind)
     _require_fitted(path, model)

@@ -20,12 +20,6 @@ if TYPE_CHECKING:
 
 
 @cache
-def wine_numbered() -> data.Data:
-    """Classes must be 0, 1, 2 for xgboost, as they are here, and names are those of measurements."""
-    return data.wine()
-
-
-@cache
 def tumours_numbered() -> data.Data:
     x, y = data.tumours_with_gaps()
     return x, (y == "malignant").astype(int)
@@ -99,15 +93,15 @@ def xgboost_cases() -> dict[str, Case]:
     by_category: dict[str, Any] = {"enable_categorical": True, "tree_method": "hist"}
     return {
         "xgboost/two-classes": Case(xgb, tumours_numbered),
-        "xgboost/three-classes": Case(xgb, wine_numbered),
+        "xgboost/three-classes": Case(xgb, data.wine),
         "xgboost/deep": Case(lambda: xgb(n_estimators=150, max_depth=6), tumours_numbered),
         "xgboost/scaled": Case(lambda: standard(xgb()), tumours_numbered),
         "xgboost/forest": Case(lambda: xgb("XGBRFClassifier"), tumours_numbered),
-        "xgboost/forest-three": Case(lambda: xgb("XGBRFClassifier"), wine_numbered),
+        "xgboost/forest-three": Case(lambda: xgb("XGBRFClassifier"), data.wine),
         "xgboost/dart": Case(lambda: xgb(booster="dart", rate_drop=0.5), tumours_numbered),
-        "xgboost/dart-three": Case(lambda: xgb(booster="dart", rate_drop=0.5), wine_numbered),
+        "xgboost/dart-three": Case(lambda: xgb(booster="dart", rate_drop=0.5), data.wine),
         "xgboost/linear": Case(lambda: xgb(booster="gblinear"), tumours_numbered),
-        "xgboost/linear-three": Case(lambda: standard(xgb(booster="gblinear")), wine_numbered),
+        "xgboost/linear-three": Case(lambda: standard(xgb(booster="gblinear")), data.wine),
         "xgboost/hinge": Case(lambda: xgb(objective="binary:hinge"), tumours_numbered),
         "xgboost/logit-raw": Case(lambda: xgb(objective="binary:logitraw"), tumours_numbered),
         "xgboost/base-score": Case(lambda: xgb(base_score=0.2, gamma=50), tumours_numbered),
@@ -117,7 +111,7 @@ def xgboost_cases() -> dict[str, Case]:
         ),
         "xgboost/early-three": Case(
             lambda: Early(xgb(n_estimators=200, early_stopping_rounds=3, num_parallel_tree=2), verbose=False),
-            wine_numbered,
+            data.wine,
         ),
         "xgboost/early-regressor": Case(
             lambda: Early(xgb("XGBRegressor", n_estimators=200, early_stopping_rounds=3), verbose=False),
@@ -205,6 +199,38 @@ def lightgbm_cases() -> dict[str, Case]:
     }
 
 
+class Bare:
+    """Fits a booster without an estimator around it."""
+
+    def __init__(self, library: str, rounds: int = 12, **parameters: Any) -> None:
+        self.library, self.rounds, self.parameters = library, rounds, parameters
+
+    def fit(self, x: Any, y: Any) -> Any:
+        if self.library == "xgboost":
+            matrix = xgboost.DMatrix(x, y, enable_categorical=True)
+            return xgboost.train({"nthread": 1, "max_depth": 4, **self.parameters}, matrix, self.rounds)
+        usual = {"num_threads": 1, "num_leaves": 9, "min_data_in_leaf": 5, "verbose": -1}
+        return lightgbm.train({**usual, **self.parameters}, lightgbm.Dataset(x, y), self.rounds)
+
+
+def bare_cases() -> dict[str, Case]:
+    def bare(library: str, **parameters: Any) -> Callable[[], Any]:
+        return lambda: Bare(library, **parameters)
+
+    return {
+        "xgboost/bare": Case(bare("xgboost", objective="binary:logistic"), tumours_numbered),
+        "xgboost/bare-three": Case(bare("xgboost", objective="multi:softprob", num_class=3), data.wine),
+        "xgboost/bare-regressor": Case(bare("xgboost"), data.diabetes_with_gaps),
+        "xgboost/bare-array": Case(bare("xgboost", objective="binary:logistic"), digits_by_code),
+        "xgboost/bare-categories": Case(bare("xgboost", objective="binary:logistic"), adelie_by_category),
+        "lightgbm/bare": Case(bare("lightgbm", objective="binary"), tumours_numbered),
+        "lightgbm/bare-three": Case(bare("lightgbm", objective="multiclass", num_class=3), data.wine),
+        "lightgbm/bare-regressor": Case(bare("lightgbm", objective="poisson"), data.diabetes),
+        "lightgbm/bare-array": Case(bare("lightgbm", objective="binary"), digits_by_code),
+        "lightgbm/bare-categories": Case(bare("lightgbm", objective="binary"), adelie_by_category),
+    }
+
+
 def catboost_cases() -> dict[str, Case]:
     def classifier(**options: Any) -> Callable[[], Any]:
         return lambda: cat("CatBoostClassifier", **options)
@@ -240,4 +266,4 @@ def catboost_cases() -> dict[str, Case]:
 
 
 def cases() -> dict[str, Case]:
-    return {**xgboost_cases(), **lightgbm_cases(), **catboost_cases()}
+    return {**xgboost_cases(), **lightgbm_cases(), **catboost_cases(), **bare_cases()}

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .. import boosters
 from . import scores
 from .encode import category_codes
 from .graph import Column, columns_of
@@ -69,22 +70,23 @@ class Nodes:
         )
 
 
-@composite("lightgbm:LGBMClassifier")
+@composite("lightgbm:LGBMClassifier", f"{boosters.__name__}:LightGBMClassifier")
 def lightgbm_classifier(graph: Graph, model: Any, columns: list[Column]) -> Prediction:
     """`predict` takes the first largest of `predict_proba`."""
-    require(not callable(model.objective), model, "an objective of its own")
+    require(not callable(getattr(model, "objective", None)), model, "an objective of its own")
     outputs = _outputs(graph, model, model.booster_, columns)
     if model.n_classes_ <= 2:
         outputs = scores.binary_probabilities(graph, outputs)
     return Prediction(scores.top_index(graph, outputs), outputs)
 
 
-@composite("lightgbm:LGBMRegressor", "lightgbm:LGBMRanker")
+@composite("lightgbm:LGBMRegressor", "lightgbm:LGBMRanker", f"{boosters.__name__}:LightGBMRegressor")
 def lightgbm_regressor(graph: Graph, model: Any, columns: list[Column]) -> Prediction:
     return Prediction(value=scores.flat(graph, _outputs(graph, model, model.booster_, columns)))
 
 
 @splitter("lightgbm:LGBMClassifier", "lightgbm:LGBMRegressor", "lightgbm:LGBMRanker")
+@splitter(*(f"{boosters.__name__}:LightGBM{kind}" for kind in ("Classifier", "Regressor")))
 def lightgbm_splits(model: Any) -> Splits:
     saved = model.booster_.dump_model()
     splits = [

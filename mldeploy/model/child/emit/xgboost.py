@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from onnx import TensorProto
 
+from .. import boosters
 from . import scores
 from .encode import category_codes
 from .graph import columns_of
@@ -72,7 +73,7 @@ def learner_of(booster: Any) -> Learner:
     return Learner(saved, max(1, int(sizes["num_class"]), int(sizes.get("num_target", 1))))
 
 
-@composite("xgboost:XGBClassifier", "xgboost:XGBRFClassifier")
+@composite("xgboost:XGBClassifier", "xgboost:XGBRFClassifier", f"{boosters.__name__}:XGBoostClassifier")
 def xgboost_classifier(graph: Graph, model: Any, columns: list[Column]) -> Prediction:
     """`predict` compares float32 probabilities: above a half for two classes, else the first largest."""
     learner = learner_of(model.get_booster())
@@ -91,6 +92,7 @@ def xgboost_classifier(graph: Graph, model: Any, columns: list[Column]) -> Predi
 
 
 @composite("xgboost:XGBRegressor", "xgboost:XGBRFRegressor", "xgboost:XGBRanker")
+@composite(f"{boosters.__name__}:XGBoostRegressor")
 def xgboost_regressor(graph: Graph, model: Any, columns: list[Column]) -> Prediction:
     learner = learner_of(model.get_booster())
     outputs = _outputs(graph, model, learner, _raw(graph, model, learner, columns))
@@ -99,6 +101,7 @@ def xgboost_regressor(graph: Graph, model: Any, columns: list[Column]) -> Predic
 
 @splitter("xgboost:XGBClassifier", "xgboost:XGBRFClassifier")
 @splitter("xgboost:XGBRegressor", "xgboost:XGBRFRegressor", "xgboost:XGBRanker")
+@splitter(*(f"{boosters.__name__}:XGBoost{kind}" for kind in ("Classifier", "Regressor")))
 def xgboost_splits(model: Any) -> Splits:
     learner = learner_of(model.get_booster())
     trees = _tree_list(learner)
@@ -184,7 +187,7 @@ def _used(model: Any, learner: Learner) -> list[dict[str, Any]]:
     """The trees up to the best round where training stopped early, which the estimators use and a Booster does not."""
     trees = _tree_list(learner)
     best = learner.saved["attributes"].get("best_iteration")
-    if best is None or not hasattr(model, "get_booster"):
+    if best is None or isinstance(model, boosters.BoosterModel):
         return trees
     rounds = learner.model.get("iteration_indptr")
     if rounds is None:

@@ -48,8 +48,8 @@ class Site(Record):
 
     @property
     def url(self) -> str:
-        """Where people find the app."""
-        return f"{self.address}{self.path}" if self.name else f"http://HOST{self.path}"
+        """Where the app answers; `*` stands for every name."""
+        return f"{self.scheme}://{self.name or '*'}{self.path}"
 
     def url_at(self, address: str) -> str:
         """The app as it is found at an address of its host, for a client that sends the name apart."""

@@ -6,7 +6,6 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mldeploy.host.site import Site
     from mldeploy.plan import Done
     from mldeploy.release.operation import Operation
 
@@ -37,7 +36,7 @@ class Outcome:
         return asdict(self)
 
 
-def outcome_of(op: Operation, steps: list[Done], site: Site, warnings: list[str]) -> Outcome:
+def outcome_of(op: Operation, steps: list[Done], url: str, warnings: list[str]) -> Outcome:
     steps = [replace(step, seconds=round(step.seconds, 3), ended=round(step.ended - op.begun, 3)) for step in steps]
     return Outcome(
         host=op.executor.name,
@@ -46,7 +45,7 @@ def outcome_of(op: Operation, steps: list[Done], site: Site, warnings: list[str]
         release=op.release,
         version=op.record.version,
         previous=op.previous,
-        url=site.url,
+        url=url,
         seconds_to_switch=next(step.ended for step in steps if step.says == SWITCHED),
         steps=steps,
         warnings=warnings,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from mldeploy.errors import MldeployError, UsageError
 from mldeploy.host.facts import gather
+from mldeploy.host.names import url_of
 from mldeploy.host.setup import caddy_address, network_of, setup_steps
 from mldeploy.host.site import read_site
 from mldeploy.host.ssh import connect
@@ -57,7 +58,8 @@ def rollback(
                 execute(setup_steps(executor, facts), report)
             settled = settle(executor, app, network_of(facts), report)
             if already := _already_done(settled, release):
-                return _settled_outcome(executor, settled.state, already, time.monotonic() - begun)
+                url = url_of(read_site(executor, settled.state.folder), host, config)
+                return _settled_outcome(host, settled.state, url, already, time.monotonic() - begun)
             state = settled.state
             target = choose_target(state.history, release)
             op = Operation(
@@ -85,7 +87,7 @@ def rollback(
                 )
             if read_settings(executor, op.folder, op.release).public:
                 warnings.append(f"{op.release} is public: whoever reaches it may ask, without a key")
-    return outcome_of(op, switched.done, site, warnings)
+    return outcome_of(op, switched.done, url_of(site, host, config), warnings)
 
 
 def _already_done(settled: Settled, wanted: str | None) -> str | None:
@@ -105,17 +107,17 @@ def _already_done(settled: Settled, wanted: str | None) -> str | None:
     return None
 
 
-def _settled_outcome(executor: Executor, state: AppState, why: str, seconds: float) -> Outcome:
+def _settled_outcome(host: str, state: AppState, url: str, why: str, seconds: float) -> Outcome:
     history = state.history
     serving = str(history.serving)
     return Outcome(
-        host=executor.name,
+        host=host,
         app=state.folder.app,
         action="rollback",
         release=serving,
         version=history.releases[serving].version,
         previous=None,
-        url=read_site(executor, state.folder).url,
+        url=url,
         seconds_to_switch=round(seconds, 3),
         steps=[],
         warnings=[f"nothing more was rolled back: {why}"],

@@ -10,7 +10,7 @@ from mldeploy.host.commands import files
 from mldeploy.host.edge import put_site
 from mldeploy.host.executor import reveal
 from mldeploy.host.facts import gather
-from mldeploy.host.names import public_address
+from mldeploy.host.names import public_address, url_of
 from mldeploy.host.setup import caddy_address, network_of, setup_steps
 from mldeploy.host.site import Site, site_for
 from mldeploy.host.ssh import connect
@@ -76,7 +76,7 @@ def ship(bundle: Bundle, host: str, config: Config, *, watch_seconds: float, rep
         warnings.append(f"{op.folder.app} is public: whoever reaches it may ask, without a key")
     if op.previous is None and settings.prediction_log:
         warnings.append(PREDICTION_LOG_NOTE)
-    return replace(outcome_of(op, done, site, warnings), key=first_key.plain)
+    return replace(outcome_of(op, done, url_of(site, host, config), warnings), key=first_key.plain)
 
 
 def plan_ship(bundle: Bundle, host: str, config: Config, *, watch_seconds: float) -> list[Step]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from mldeploy.errors import MldeployError
 from mldeploy.host.commands import caddy, docker, files
+from mldeploy.host.layout import CADDY_CONTAINER
 from mldeploy.plan import Step
 from mldeploy.release.operation import Operation, record_event
 from mldeploy.release.start import stop
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 READY_SECONDS = 60
 GOLDEN_SECONDS = 60
 SEEN_SECONDS = 10
+CERTIFIED_SECONDS = 90
 DRAIN_SECONDS = 30
 WATCH_POLL_SECONDS = 1.0
 
@@ -110,8 +112,19 @@ def _answer_golden(op: Operation) -> str:
 
 
 def _see(op: Operation, site: Site) -> None:
+    """A public certificate may have to be fetched first: that takes its time, and fails for reasons of its own."""
     name = ["--host-header", site.name] if site.name else []
-    _ask(op, "seen", site.url_at(op.proxy), *name, "--timeout", str(SEEN_SECONDS), deadline=SEEN_SECONDS)
+    seconds = CERTIFIED_SECONDS if site.tls == "acme" else SEEN_SECONDS
+    try:
+        _ask(op, "seen", site.url_at(op.proxy), *name, "--timeout", str(seconds), deadline=seconds)
+    except MldeployError as failure:
+        if site.tls != "acme":
+            raise
+        raise MldeployError(
+            f"{op.release} does not answer through Caddy as {site.name}",
+            cause=f"{failure.cause}; the last that Caddy wrote:\n{_logs_of(op, CADDY_CONTAINER)}",
+            remedy=f"`mldeploy host check {op.executor.name}` says whether {site.name} leads to this host.",
+        ) from failure
 
 
 def _watch(op: Operation) -> None:
@@ -159,6 +172,10 @@ def _ask(op: Operation, *command: str, deadline: float) -> dict[str, Any]:
     return answer
 
 
+def _logs_of(op: Operation, container: str) -> str:
+    return op.executor.run(docker.logs(container, lines=15), check=False).stdout
+
+
 def _last_words(op: Operation) -> str:
-    said = op.executor.run(docker.logs(op.container, lines=15), check=False).stdout
+    said = _logs_of(op, op.container)
     return f"Its last log lines:\n{said}" if said else "Its log is empty."

@@ -14,7 +14,7 @@ import onnxruntime
 from mldeploy.bundle import Bundle, Contents, Source, name_and_version, write_bundle
 from mldeploy.errors import UsageError
 from mldeploy.model.baseline import baseline
-from mldeploy.model.environment import find_environment, meets, needs_of
+from mldeploy.model.environment import DISTRIBUTIONS, find_environment, meets, needs_of
 from mldeploy.model.golden import choose_golden
 from mldeploy.model.ladder import NotConvertedError, ParityError, climb
 from mldeploy.model.limits import TIME_LIMIT_S, TOLERANCE
@@ -88,6 +88,7 @@ def package_model(
         described = original.open(trust, needs.versions, code, select)
         tell(f"opened {model.name}", described.estimator)
         fields, notes = infer_fields(described, given)
+        notes += _assumed(needs, described)
         fields = ask_what_is_refused(original, fields, given)
         tell(f"signature of {len(fields)} fields", "; ".join(notes))
         types = [field.type() for field in fields]
@@ -171,6 +172,20 @@ def _named(found: Outputs, names: Sequence[str]) -> Outputs:
 def _said(proven: Proven) -> str:
     proof = proven.comparison.proof
     return f"proven on {proof.rows} rows, largest error {proof.max_error:.2g}; {proven.precision.dtype}"
+
+
+def _assumed(needs: Needs, described: Described) -> list[str]:
+    """The versions that the file does not tell: LightGBM, for one, records none."""
+    installed = described.versions["packages"]
+    unrecorded = sorted(needs.libraries - needs.versions.keys())
+    taken = [
+        f"{name} {installed[name]}" for library in unrecorded for name in DISTRIBUTIONS[library] if name in installed
+    ]
+    if not taken:
+        return []
+    return [
+        f"the file does not record which version saved it, so {', '.join(taken)} answers; --requirements names another"
+    ]
 
 
 def _undecided(answers: Answers) -> list[str]:

@@ -52,6 +52,8 @@ def main() -> None:
     # What the model's own code prints goes to standard error; the pipe carries answers alone.
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
+    # As the server will run: sums in one order, and times of one core.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
     _import_package()
     importlib.import_module("mldeploy_child.limits").apply(int(sys.argv[1]))
     handle = _session()

@@ -9,9 +9,10 @@ import secrets
 import time
 from dataclasses import dataclass
 from datetime import datetime  # noqa: TC003 - msgspec reads the annotation
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
+from msgspec import Meta
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,8 +50,8 @@ class StoredKey(msgspec.Struct, frozen=True):
     name: str
     sha256: str
     scopes: frozenset[str]
-    rate: float | None = None
-    expires: datetime | None = None
+    rate: Annotated[float, Meta(gt=0)] | None = None
+    expires: Annotated[datetime, Meta(tz=True)] | None = None
 
 
 class StoredKeys(msgspec.Struct, frozen=True):
@@ -96,9 +97,10 @@ class KeyFile:
         """The caller of a key `mld_<id>_<secret>`."""
         identity = key[len(STORED) :].partition(b"_")[0]
         stored = self._keys.get(identity)
-        digest = hashlib.sha256(key).hexdigest()
+        digest = hashlib.sha256(key).hexdigest().encode()
         # Compared though there is no such id, so that the time does not tell which ids there are.
-        if not hmac.compare_digest(digest, stored.sha256 if stored else digest[::-1]) or stored is None:
+        expected = stored.sha256.encode() if stored else digest[::-1]
+        if not hmac.compare_digest(digest, expected) or stored is None:
             return None
         expires = stored.expires.timestamp() if stored.expires else float("inf")
         return Caller(stored.name, stored.id, stored.scopes, stored.rate, expires)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +16,7 @@ import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
+from mldeploy.release.keys import Key, KeyRing, Scope
 from mldeploy_runtime import keys as keys_module
 from mldeploy_runtime.settings import JwtSettings, SettingsError
 from mldeploy_runtime.tokens import token_finder
@@ -124,7 +126,23 @@ def test_a_changed_file_acts_without_a_restart(app: InProcess, file: Path) -> No
     assert (ask(app, key_of("aaaaaaaa")).status, ask(app, key_of("dddddddd")).status) == (401, 200)
 
 
-@pytest.mark.parametrize("damage", [b"", b"{", b'{"schema": 2, "keys": []}', b'{"keys": []}', None])
+def damaged(**changes: Any) -> bytes:
+    return json.dumps({"schema": 1, "keys": [stored("aaaaaaaa"), stored("dddddddd", **changes)]}).encode()
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        b"",
+        b"{",
+        b'{"schema": 2, "keys": []}',
+        b'{"keys": []}',
+        damaged(rate=0),
+        damaged(expires="2026-11-21T12:00:00"),
+        damaged(scopes="predict"),
+        None,
+    ],
+)
 def test_a_file_that_cannot_be_read_leaves_the_keys_in_force(app: InProcess, file: Path, damage: bytes | None) -> None:
     if damage is None:
         file.unlink()
@@ -133,6 +151,23 @@ def test_a_file_that_cannot_be_read_leaves_the_keys_in_force(app: InProcess, fil
     assert (ask(app, key_of("aaaaaaaa")).status, ask(app, key_of("dddddddd")).status) == (200, 401)
     write_keys(file, stored("dddddddd"))
     assert (ask(app, key_of("aaaaaaaa")).status, ask(app, key_of("dddddddd")).status) == (401, 200)
+
+
+def test_what_the_host_writes_is_what_the_server_reads(tmp_path: Path) -> None:
+    key = key_of("aaaaaaaa")
+    made = Key(
+        id="aaaaaaaa",
+        name="shop",
+        sha256=hashlib.sha256(key.encode()).hexdigest(),
+        scopes=(Scope.PREDICT, Scope.METRICS),
+        rate=5,
+        created=datetime.now(UTC),
+        expires=datetime.now(UTC) + HOUR,
+    )
+    (tmp_path / "keys.json").write_text(KeyRing(keys=(made,)).model_dump_json(by_alias=True))
+    app = InProcess(mixed_bundle, keys=tmp_path / "keys.json")
+    assert ask(app, key).header("ratelimit-policy") == '"key";q=5;w=1'
+    assert app.ask("/metrics", headers=bearer(key), method="GET").status == 200
 
 
 def test_without_a_file_no_key_is_valid(tmp_path: Path) -> None:

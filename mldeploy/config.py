@@ -129,6 +129,18 @@ class AppConfig(Limits, ServingConfig):
         return self
 
 
+class ModelConfig(Record):
+    """Where models go that are too large for an image: `store` is s3://bucket/prefix, for those over `store_over_mb`.
+
+    `endpoint` is that of another storage than Amazon's with the same interface.
+    """
+
+    store: str | None = Field(default=None, pattern=r"^s3://[a-z0-9][a-z0-9.-]+(/[A-Za-z0-9._/-]*[A-Za-z0-9._-])?$")
+    store_over_mb: float = Field(default=200.0, ge=0)
+    endpoint: str | None = Field(default=None, pattern=r"^https?://[^/]+$")
+    region: str = "us-east-1"
+
+
 class ImageConfig(Record):
     base: str = "python:3.13-slim"
     platform: Platform | None = None
@@ -158,6 +170,7 @@ class Config(Record):
     backend: Backend = "onnx"
     hosts: dict[str, HostConfig] = Field(default_factory=dict)
     app: AppConfig = AppConfig()
+    model: ModelConfig = ModelConfig()
     image: ImageConfig = ImageConfig()
     slo: SloConfig = SloConfig()
     loadtest: LoadtestConfig = LoadtestConfig()

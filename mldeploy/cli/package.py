@@ -139,7 +139,7 @@ def _build_image(bundle: Bundle, config: Config, platform: Platform | None, *, d
     from mldeploy.image import build_image
 
     try:
-        image = build_image(bundle, config.image, _platform(config, platform), debug=debug)
+        image = build_image(bundle, config.image, _platform(config, platform), model=config.model, debug=debug)
     except UnreachableError as failure:
         raise UnreachableError(
             f"no image was built, and the bundle is kept in {bundle.path}",

@@ -69,6 +69,11 @@ class AppFolder:
     def predictions(self, release: str) -> str:
         return f"{self.all_predictions}/{release}"
 
+    @property
+    def models(self) -> str:
+        """What the app's releases have fetched of models that are not in their images."""
+        return f"{self.path}/models"
+
     def secrets(self, release: str) -> str:
         """A folder with a file a secret: those of a release, or today's."""
         return f"{self.path}/secrets/{release}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import subprocess
 import tempfile
 from dataclasses import asdict, dataclass, field
@@ -22,18 +23,23 @@ from mldeploy.image.prove import prove_golden_rows
 from mldeploy.image.runtime import PREFIX, USER, Runtime, build_runtime
 from mldeploy.image.sbom import cyclonedx
 from mldeploy.image.source import runtime_source
-from mldeploy.image.tree import Layer, Tree, file_node, write_layer
+from mldeploy.image.store import stored_model, upload_model
+from mldeploy.image.tree import Layer, Sink, Tree, file_node, write_layer
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from docker import DockerClient
 
     from mldeploy.bundle import Bundle
-    from mldeploy.config import ImageConfig
+    from mldeploy.config import ImageConfig, ModelConfig
+    from mldeploy.image.store import StoredModel
 
 DEFAULT_PLATFORM = "linux/amd64"
 KEPT_BUNDLES = 8
+MODELS = "/data/models"
+"""Where the server looks for a model that the image lacks, and keeps it."""
 
 ENTRYPOINT = ("python3", "-m", "mldeploy_runtime")
 ENVIRONMENT = {
@@ -77,9 +83,17 @@ class Image:
         return shown | {"size": self.size, "compressed": self.composition.size, "digest": self.composition.digest}
 
 
-def build_image(bundle: Bundle, settings: ImageConfig, platform: str | None = None, *, debug: bool = False) -> Image:
+def build_image(
+    bundle: Bundle,
+    settings: ImageConfig,
+    platform: str | None = None,
+    *,
+    model: ModelConfig | None = None,
+    debug: bool = False,
+) -> Image:
     """Build the image of `bundle` for `platform` (else the settings', else linux/amd64), unless it is there.
 
+    A model that the settings `model` want elsewhere is put there, and the image holds its address.
     With `debug` the image keeps the base's shell and all sources, and its tag ends in `-debug`. An image
     gets its name only after its golden rows were answered inside it, where this Engine can run it.
 
@@ -89,29 +103,35 @@ def build_image(bundle: Bundle, settings: ImageConfig, platform: str | None = No
     platform = platform or settings.platform or DEFAULT_PLATFORM
     name, tag = bundle.manifest.name, f"{bundle.manifest.tag}-debug" if debug else bundle.manifest.tag
     engine = connect()
+    stored = stored_model(bundle, model) if model else None
+    if stored:
+        upload_model(bundle, stored)
     with explained("build the image"):
         base = find_base(engine, base_for(bundle, settings.base), platform)
         with source_for(bundle, runtime_source()) as source:
             runtime = build_runtime(engine, base, source, debug=debug)
-        composition = compose((*runtime.layers, bundle_layer(bundle)), platform, image_settings(bundle, runtime))
+        layers = (*runtime.layers, bundle_layer(bundle, stored))
+        composition = compose(layers, platform, image_settings(bundle, runtime))
         found = _find(engine, f"{name}:{tag}", composition)
         image_id = found or _load(engine, composition)
-        rows = None if found else _prove(engine, image_id, platform)
+        rows = None if found else _prove(engine, image_id, platform, _mounts(bundle, stored))
         engine.images.get(image_id).tag(name, tag)
         _write_sbom(bundle, runtime)
     return Image(name, tag, image_id, platform, bundle.manifest.bundle_id, composition, not found, rows)
 
 
-def bundle_layer(bundle: Bundle) -> Layer:
+def bundle_layer(bundle: Bundle, stored: StoredModel | None = None) -> Layer:
     """The layer that sets this image apart from others, from the cache when its files are the same."""
+    tree = bundle_tree(bundle, stored)
     key = hashlib.sha256()
-    for name in bundle.served_files():
-        key.update(f"{name}\n".encode())
-        with (bundle.path / name).open("rb") as file:
-            key.update(hashlib.file_digest(file, "sha256").digest())
+    for name, node in sorted(tree.items()):
+        content = Sink(lambda _: None)
+        with node.open() as file:
+            shutil.copyfileobj(file, content)
+        key.update(f"{name} {content.digest}\n".encode())
 
     def make(into: Path) -> None:
-        layer = write_layer(bundle_tree(bundle), into / "bundle.tar.gz")
+        layer = write_layer(tree, into / "bundle.tar.gz")
         (into / "layer.json").write_text(json.dumps(asdict(layer) | {"path": layer.path.name}), encoding="utf-8")
 
     folder = kept("bundle", key.hexdigest(), make, keep=KEPT_BUNDLES)
@@ -119,9 +139,18 @@ def bundle_layer(bundle: Bundle) -> Layer:
     return Layer(**described | {"path": folder / described["path"]})
 
 
-def bundle_tree(bundle: Bundle) -> Tree:
-    """The bundle as it lies in the image."""
-    return {f"bundle/{name}": file_node(bundle.path / name) for name in bundle.served_files()}
+def bundle_tree(bundle: Bundle, stored: StoredModel | None = None) -> Tree:
+    """The bundle as it lies in the image; of a model that is stored elsewhere, its address."""
+    tree = {f"bundle/{name}": file_node(bundle.path / name) for name in bundle.served_files()}
+    if stored:
+        del tree["bundle/model.onnx"]
+        tree["bundle/store.json"] = file_node(stored.to_bytes())
+    return tree
+
+
+def _mounts(bundle: Bundle, stored: StoredModel | None) -> dict[str, str]:
+    """What an image needs beside itself to be proven: a model that it would fetch, as if it had been fetched."""
+    return {str(bundle.model_path.resolve()): f"{MODELS}/{stored.sha256}.onnx"} if stored else {}
 
 
 def image_settings(bundle: Bundle, runtime: Runtime) -> dict[str, Any]:
@@ -188,12 +217,12 @@ def _load(engine: DockerClient, image: Composition) -> str:
         return str(engine.images.load(file)[0].id)
 
 
-def _prove(engine: DockerClient, image_id: str, platform: str) -> int | None:
+def _prove(engine: DockerClient, image_id: str, platform: str, mounts: Mapping[str, str]) -> int | None:
     """How many golden rows the image answered; None for a platform that this Engine does not run itself."""
     if platform != native_platform(engine):
         return None
     try:
-        return prove_golden_rows(engine, image_id)
+        return prove_golden_rows(engine, image_id, mounts)
     except BaseException:
         if not engine.images.get(image_id).tags:
             engine.images.remove(image_id)

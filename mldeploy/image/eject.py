@@ -62,18 +62,21 @@ def eject(bundle: Bundle, settings: ImageConfig, platform: str | None = None) ->
     Raises UnreachableError when Docker, the base image or the package index cannot be reached.
     """
     platform = platform or settings.platform or DEFAULT_PLATFORM
-    engine = connect()
     base = base_for(bundle, settings.base)
+    engine = connect()
     with explained("read the base image"):
         python = python_version(read_base(engine, find_base(engine, base, platform)))
     folder = bundle.path / FOLDER
     shutil.rmtree(folder, ignore_errors=True)
-    with source_for(bundle, runtime_source()) as source, tempfile.TemporaryDirectory(prefix="mldeploy-") as scratch:
+    with (
+        source_for(bundle, runtime_source()) as source,
+        tempfile.TemporaryDirectory(prefix="mldeploy-") as scratch,
+    ):
         install_wheels(source.lock, platform, python, Path(scratch))
         packages = keep_of_packages(tree_of_folder(Path(scratch), PREFIX), PREFIX)
         write_folder(_below("packages", packages), folder)
         write_folder(_below("server", server_tree(source)), folder)
-        shutil.copy(source.lock, folder)
+        shutil.copy(source.lock, folder / "requirements.lock")
     write_folder(bundle_tree(bundle), folder)
     # With a file in it, because version control keeps no empty folder.
     write_folder({"control/.keep": file_node(b"")}, folder)

@@ -10,6 +10,8 @@ from mldeploy.image.engine import explained
 from mldeploy.image.runtime import USER
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from docker import DockerClient
     from docker.models.containers import Container
 
@@ -17,8 +19,10 @@ READY_TIMEOUT_S = 60
 CONTROL = ["python3", "-m", "mldeploy_runtime.control"]
 
 
-def prove_golden_rows(engine: DockerClient, image_id: str) -> int:
+def prove_golden_rows(engine: DockerClient, image_id: str, mounts: Mapping[str, str] | None = None) -> int:
     """Start the image as a host would, without a network, and answer its golden rows; gives their number.
+
+    `mounts` are files of this machine with their places in the image.
 
     Raises NotProvenError when an answer differs, or the server does not become ready to give one.
     """
@@ -29,6 +33,7 @@ def prove_golden_rows(engine: DockerClient, image_id: str) -> int:
             network_mode="none",
             read_only=True,
             tmpfs={"/run/mldeploy": f"uid={USER},gid={USER},mode=700", "/tmp": "mode=1777"},  # noqa: S108
+            volumes={here: {"bind": there, "mode": "ro"} for here, there in (mounts or {}).items()},
             cap_drop=["ALL"],
             security_opt=["no-new-privileges"],
         )

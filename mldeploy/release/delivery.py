@@ -78,7 +78,9 @@ class ThroughRegistry:
         return None
 
     def _publish(self) -> str:
-        self.pushed = push_image(build_image(self.bundle, self.config.image, self.platform), self.registry)
+        self.pushed = push_image(
+            build_image(self.bundle, self.config.image, self.platform, model=self.config.model), self.registry
+        )
         return self.pushed.rpartition("@")[2][:19]
 
 
@@ -119,7 +121,7 @@ class ThroughConnection:
         return f"{count / 1e6:.2f} MB moved"
 
     def _build(self) -> str:
-        self.image = build_image(self.bundle, self.config.image, self.platform)
+        self.image = build_image(self.bundle, self.config.image, self.platform, model=self.config.model)
         return self.image.composition.digest[:19]
 
 

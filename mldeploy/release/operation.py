@@ -19,7 +19,7 @@ class Operation:
     """One ship or rollback on a host: `release` is to serve in place of `previous`.
 
     `proxy` is Caddy's address on the network of releases. `begun` is the time.monotonic() at which the person's
-    command began.
+    command began. `ready_seconds` is how long the release may take to become ready.
     """
 
     executor: Executor
@@ -32,6 +32,7 @@ class Operation:
     proxy: str
     watch_seconds: float
     begun: float
+    ready_seconds: float = 60
 
     @property
     def container(self) -> str:

@@ -26,12 +26,14 @@ class Settings(Limits):
     image: str
     public: bool = False
     prediction_log: bool = True
+    stored_model: bool = False
     environment: dict[str, str] = Field(default_factory=dict)
 
 
-def settings_for(app: AppConfig, image: str) -> Settings:
+def settings_for(app: AppConfig, image: str, *, stored_model: bool = False) -> Settings:
     return Settings(
         image=image,
+        stored_model=stored_model,
         public=app.public,
         prediction_log=app.prediction_log,
         environment=environment_of(app),

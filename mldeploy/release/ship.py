@@ -15,6 +15,7 @@ from mldeploy.host.setup import caddy_address, network_of, setup_steps
 from mldeploy.host.site import Site, site_for
 from mldeploy.host.ssh import connect
 from mldeploy.image.build import git_commit
+from mldeploy.image.store import stored_model
 from mldeploy.plan import Report, Step, execute
 from mldeploy.release.delivery import delivery_of
 from mldeploy.release.keys import FIRST_KEY, create_key, has_keys
@@ -37,7 +38,12 @@ if TYPE_CHECKING:
     from mldeploy.host.executor import Executor
     from mldeploy.host.facts import Facts
     from mldeploy.host.layout import AppFolder
+    from mldeploy.image.store import StoredModel
     from mldeploy.release.delivery import Delivery
+
+READY_SECONDS = 60
+SLOWEST_FETCH = 1e6
+"""What a host must manage of a model that is not in its image, in bytes a second."""
 
 PREDICTION_LOG_NOTE = (
     "every prediction is logged on the host with its inputs, for 30 days; they may hold personal data: "
@@ -57,6 +63,7 @@ def ship(bundle: Bundle, host: str, config: Config, *, watch_seconds: float, rep
         require_docker(host, facts)
         require_room(host, facts)
         delivery = delivery_of(bundle, config, facts.architecture)
+        stored = stored_model(bundle, config.model)
         published = execute(delivery.steps(), report)
         with hold(ssh, f"shipping {app} {bundle.manifest.version}") as executor:
             # Another laptop may have prepared the host since.
@@ -64,8 +71,8 @@ def ship(bundle: Bundle, host: str, config: Config, *, watch_seconds: float, rep
             prepared = execute(setup_steps(executor, facts), report)
             state = settle(executor, app, network_of(facts), report).state
             image = delivery.reference(executor)
-            op = _operation(executor, state, facts, bundle, image, watch_seconds, begun)
-            settings = settings_for(config.app, image)
+            op = _operation(executor, state, facts, bundle, image, stored, watch_seconds, begun)
+            settings = settings_for(config.app, image, stored_model=stored is not None)
             site = _site(config, host, state)
             first_key = FirstKey(executor, op.folder, settings)
             steps = _steps(op, state, settings, site, delivery)
@@ -85,10 +92,11 @@ def plan_ship(bundle: Bundle, host: str, config: Config, *, watch_seconds: float
         facts = gather(ssh)
         require_room(host, facts)
         delivery = delivery_of(bundle, config, facts.architecture)
+        stored = stored_model(bundle, config.model)
         state = read_state(ssh, config.app.name or bundle.manifest.name, network_of(facts))
         image = delivery.reference(ssh)
-        op = _operation(ssh, state, facts, bundle, image, watch_seconds, time.monotonic())
-        settings = settings_for(config.app, image)
+        op = _operation(ssh, state, facts, bundle, image, stored, watch_seconds, time.monotonic())
+        settings = settings_for(config.app, image, stored_model=stored is not None)
         steps = _steps(op, state, settings, _site(config, host, state), delivery)
         final = _final_steps(op, state, facts, FirstKey(ssh, op.folder, settings))
         return [*delivery.steps(), *setup_steps(ssh, facts), *steps, *final]
@@ -118,6 +126,7 @@ def _operation(
     facts: Facts,
     bundle: Bundle,
     image: str,
+    stored: StoredModel | None,
     watch_seconds: float,
     begun: float,
 ) -> Operation:
@@ -139,6 +148,7 @@ def _operation(
         proxy=caddy_address(network_of(facts)),
         watch_seconds=watch_seconds,
         begun=begun,
+        ready_seconds=READY_SECONDS + (stored.size / SLOWEST_FETCH if stored else 0),
     )
 
 

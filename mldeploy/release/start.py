@@ -9,6 +9,7 @@ from mldeploy.errors import MldeployError
 from mldeploy.host.commands import docker, files
 from mldeploy.host.executor import CommandError
 from mldeploy.host.layout import RUNTIME_USER
+from mldeploy.image.build import MODELS
 
 if TYPE_CHECKING:
     from mldeploy.host.executor import Executor
@@ -43,6 +44,8 @@ def start_new(op: Operation, slot: str, settings: Settings) -> None:
     folder = op.folder
     if settings.prediction_log:
         op.executor.run(files.make_folder_of(RUNTIME_USER, folder.predictions(op.release)))
+    if settings.stored_model:
+        op.executor.run(files.make_folder_of(RUNTIME_USER, folder.models))
     environment, volumes = _environment(op, settings), _volumes(op, settings)
     create = docker.create(folder.app, op.release, slot, settings.image, settings, environment, volumes)
     op.executor.run(create)
@@ -67,6 +70,7 @@ def _volumes(op: Operation, settings: Settings) -> dict[str, str]:
         folder.secrets(op.release): f"{SECRETS_FOLDER}:ro",
         **({} if settings.public else {folder.keys: "/keys:ro"}),
         **({folder.predictions(op.release): "/data/predictions"} if settings.prediction_log else {}),
+        **({folder.models: MODELS} if settings.stored_model else {}),
     }
 
 

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from mldeploy.host.site import Site
     from mldeploy.release.state import AppState
 
-READY_SECONDS = 60
 GOLDEN_SECONDS = 60
 SEEN_SECONDS = 10
 CERTIFIED_SECONDS = 90
@@ -103,7 +102,7 @@ def _record_failure(op: Operation, failure: BaseException) -> None:
 
 
 def _wait_ready(op: Operation) -> None:
-    _ask(op, "wait-ready", "--timeout", str(READY_SECONDS), deadline=READY_SECONDS)
+    _ask(op, "wait-ready", "--timeout", str(op.ready_seconds), deadline=op.ready_seconds)
 
 
 def _answer_golden(op: Operation) -> str:

@@ -209,8 +209,9 @@ def _open(settings: Settings, manifest: Manifest) -> Callable[[list[Row]], list[
         return open_original(settings.bundle, manifest)
     from mldeploy_runtime.arrays import feed_of
     from mldeploy_runtime.session import open_session
+    from mldeploy_runtime.store import model_file
 
     feed = feed_of(manifest)
-    session = open_session(settings.bundle / "model.onnx", manifest)
+    session = open_session(model_file(settings.bundle, settings.models), manifest)
     unpack = unpack_of(manifest)
     return lambda columns: unpack(session(feed(columns)))

@@ -54,7 +54,8 @@ class PredictionLogSettings:
 class Settings:
     """`rotation` is the folder whose file named `release` means: in rotation; None means always.
 
-    `control` is the path of the control socket; None means no socket. `receive_seconds` is how long a client may
+    `models` is the folder for a model that is not in the bundle but fetched. `control` is the path of the control
+    socket; None means no socket. `receive_seconds` is how long a client may
     take to send the head of a request, and then its body, `send_seconds` to take the answer. Rates are requests a
     second, None for no limit. `proxy` is the address whose X-Forwarded-For is believed. `workers` is None for as many
     as the cores and the memory allow.
@@ -65,6 +66,7 @@ class Settings:
     """
 
     bundle: Path
+    models: Path = Path("/data/models")
     host: str = "0.0.0.0"  # noqa: S104 - inside a container, whose network is its own
     port: int = 8080
     control: Path | None = None
@@ -110,6 +112,7 @@ def read_settings(arguments: list[str] | None = None) -> Settings:
         parser.add_argument(f"--{name}", type=kind, default=os.environ.get(variable, default), help=f"or {variable}")
 
     option("bundle", Path, "/bundle")
+    option("models", Path, Settings.models)
     option("host", str, Settings.host)
     option("port", int, Settings.port)
     option("control", _path_or_none, "/run/mldeploy/control.sock")

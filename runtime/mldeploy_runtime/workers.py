@@ -20,6 +20,7 @@ from mldeploy_runtime.golden import GoldenReport
 from mldeploy_runtime.logs import Log
 from mldeploy_runtime.machine import cores, memory_bytes
 from mldeploy_runtime.shared import Memory, create_memory
+from mldeploy_runtime.store import model_size
 
 if TYPE_CHECKING:
     from mldeploy_runtime.settings import Settings
@@ -64,9 +65,11 @@ def own_place() -> Place | None:
 
 
 def how_many(settings: Settings) -> int:
-    """The workers to start: as many as are asked for, else as there are cores; never more than memory holds."""
-    models = [settings.bundle / "model.onnx", *settings.bundle.glob("native/*")]
-    size = sum(model.stat().st_size for model in models if model.is_file())
+    """The workers to start: as many as are asked for, else as there are cores; never more than memory holds.
+
+    Raises BundleError when the bundle does not say where its model is.
+    """
+    size = model_size(settings.bundle)
     hold = (memory_bytes() - SUPERVISOR_BYTES) // (WORKER_BYTES + MODEL_COPIES * size)
     return max(1, min(settings.workers or cores(), hold))
 

@@ -30,6 +30,7 @@ SCHEMA = 1
 NATIVE = "native"
 
 Scalar = bool | int | float | str
+Unknown = Literal["ignore", "warn", "reject"]
 Task = Literal["classifier", "regressor", "outlier", "clusterer", "multi-classifier", "multi-regressor", "transformer"]
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,46}[a-z0-9])?$")]
 Version = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z][0-9A-Za-z.+_-]{0,127}$")]
@@ -45,7 +46,7 @@ class Input(Record):
     """One field of a request. `minimum`, `maximum` and `categories` are what training saw.
 
     `unknown` says what a category outside `categories` means: `ignore` answers as the trained encoder
-    does, `reject` refuses the row; None where the field is not categorical.
+    does, `warn` does too and says so in the answer, `reject` refuses the row; None where the field is not categorical.
     """
 
     name: str
@@ -54,7 +55,7 @@ class Input(Record):
     minimum: float | None = None
     maximum: float | None = None
     categories: tuple[Scalar, ...] | None = None
-    unknown: Literal["ignore", "reject"] | None = None
+    unknown: Unknown | None = None
 
 
 class Outputs(Record):

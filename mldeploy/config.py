@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, PlainSerializer, StringConstraints, ValidationError, model_validator
 
-from mldeploy.bundle import Name, Record
+from mldeploy.bundle import Name, Record, Unknown
 from mldeploy.errors import UsageError
 
 CONFIG_FILE = Path("mldeploy.toml")
@@ -86,7 +86,7 @@ class ServingConfig(Record):
 
     threshold: float | None = Field(default=None, ge=0, le=1)
     labels: dict[str, str] | None = None
-    unknown: Literal["ignore", "reject", "warn"] | None = None
+    unknown: Unknown | None = None
     workers: int | None = Field(default=None, gt=0)
     fallback: str | None = None
     cors_origins: tuple[Word, ...] | None = None

@@ -7,6 +7,7 @@ import typer
 from rich.table import Table
 
 from mldeploy import console
+from mldeploy.bundle import Unknown
 from mldeploy.config import Backend, Platform, load_config
 from mldeploy.errors import UnreachableError, UsageError
 from mldeploy.model.limits import TIME_LIMIT_S, TOLERANCE
@@ -70,6 +71,13 @@ def package(
     time_limit: Annotated[float, typer.Option(help="Seconds that each step in the model's process may take.")] = (
         TIME_LIMIT_S
     ),
+    unknown: Annotated[
+        Unknown | None,
+        typer.Option(
+            help="Unseen categories, where the trained encoder takes them: answer, answer and say so, or refuse."
+            "  [default: app.unknown, else ignore]"
+        ),
+    ] = None,
     memory_limit: Annotated[
         float | None,
         typer.Option(metavar="GB", min=0.1, help="Memory for the model's process.  [default: the machine's]"),
@@ -109,6 +117,7 @@ def package(
             select=select,
             backend=backend or config.backend,
             time_limit_s=time_limit,
+            unknown=unknown or config.app.unknown or "ignore",
             memory_limit=None if memory_limit is None else int(memory_limit * (1 << 30)),
             progress=console.step,
         )

@@ -10,7 +10,7 @@ import numpy as np
 from mldeploy.bundle import Golden
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Container, Sequence
 
     from mldeploy.model.original import Answers
     from mldeploy.model.rows import Rows
@@ -18,11 +18,14 @@ if TYPE_CHECKING:
 COUNT = 32
 
 
-def choose_golden(rows: Rows, answers: Answers, tolerance: float) -> Golden:
-    """About 32 rows of every kind: each class, each missing field, unseen categories, thresholds, extremes."""
+def choose_golden(rows: Rows, answers: Answers, tolerance: float, refused: Container[int] = ()) -> Golden:
+    """About 32 rows of every kind: each class, each missing field, unseen categories, thresholds, extremes.
+
+    The server would not take the rows `refused`.
+    """
     groups: dict[str, list[int]] = {}
     for row in range(len(rows)):
-        if not answers.can_be_compared(row) or not _finite_answer(answers, row):
+        if row in refused or not answers.can_be_compared(row) or not _finite_answer(answers, row):
             continue
         origin = rows.origins[row]
         group = f"{origin}={answers.labels[row]}" if origin in ("sample", "drawn") and answers.labels else origin

@@ -32,11 +32,13 @@ from mldeploy.model.single import prefer_float32
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from mldeploy.bundle import Outputs
+    from mldeploy.bundle import Outputs, Unknown
     from mldeploy.config import Backend
     from mldeploy.model.environment import Needs
     from mldeploy.model.ladder import Answering, Proven
     from mldeploy.model.original import Answers, Described
+    from mldeploy.model.rows import Rows
+    from mldeploy.model.signature import Field
 
 
 def package_model(
@@ -56,6 +58,7 @@ def package_model(
     code: Path | None = None,
     select: str | None = None,
     backend: Backend = "onnx",
+    unknown: Unknown = "ignore",
     time_limit_s: float = TIME_LIMIT_S,
     memory_limit: int | None = None,
     progress: Callable[[str, str], None] | None = None,
@@ -67,7 +70,8 @@ def package_model(
     `requirements` adds; or by the interpreter `python`. `code` is a folder of modules that it imports, which is
     trusted; `select` names one of several models in it. `backend` is what answers: a graph, the original as it is
     (native), or (auto) the original where no graph is proven. Its process may use `memory_limit` bytes, else all the
-    machine's. `precision` "auto" takes float32 where it is as right and faster. `outputs` names several outputs.
+    machine's. `unknown` is what the server does with an unseen category of a field whose encoder takes one; the
+    others refuse it. `precision` "auto" takes float32 where it is as right and faster. `outputs` names several outputs.
     `progress` is told each finished step and its detail.
 
     Raises UsageError for a file or sample that cannot be used, ParityError when no conversion answers as
@@ -92,6 +96,8 @@ def package_model(
         fields = ask_what_is_refused(original, fields, given)
         tell(f"signature of {len(fields)} fields", "; ".join(notes))
         types = [field.type() for field in fields]
+        if unknown == "reject":
+            fields = [replace(field, takes_unknown=False) for field in fields]
         rows = proof_rows(fields, given)
         answers = original.answer(types, rows)
         if outputs:
@@ -135,7 +141,7 @@ def package_model(
         name=name or file_name,
         version=version or file_version,
         task=answers.task,
-        inputs=tuple(field.input() for field in fields),
+        inputs=tuple(field.input(unknown) for field in fields),
         outputs=answers.outputs,
         graph=answering.graph,
         threshold=None,
@@ -146,8 +152,8 @@ def package_model(
         model=answering.model,
         native=answering.native,
         beside=answering.beside,
-        golden=choose_golden(rows, answers, tolerance),
-        baseline=baseline(fields, conformed(fields, given) if given else None),
+        golden=choose_golden(rows, answers, tolerance, _refused(fields, rows)),
+        baseline=baseline(fields, conformed(fields, given) if given else None, *_answered(rows, answers)),
     )
     report = {
         "report.json": report_json(described.estimator, answering, attempts, notes, latency),
@@ -186,6 +192,25 @@ def _assumed(needs: Needs, described: Described) -> list[str]:
     return [
         f"the file does not record which version saved it, so {', '.join(taken)} answers; --requirements names another"
     ]
+
+
+def _refused(fields: list[Field], rows: Rows) -> set[int]:
+    """The rows that the server refuses for an unseen category."""
+    strict = [field for field in fields if field.categories is not None and not field.takes_unknown]
+    return {
+        row
+        for field in strict
+        for row, value in enumerate(rows.columns[field.name])
+        if value is not None and value not in (field.categories or ())
+    }
+
+
+def _answered(rows: Rows, answers: Answers) -> tuple[list[Any], list[Any]]:
+    """The labels and the values that the original answers to the sample's rows, where it is one of either."""
+    taken = [row for row, origin in enumerate(rows.origins) if origin == "sample" and answers.can_be_compared(row)]
+    labels = answers.labels if answers.task == "classifier" else None
+    values = answers.values if answers.task == "regressor" else None
+    return [labels[row] for row in taken] if labels else [], [values[row] for row in taken] if values else []
 
 
 def _undecided(answers: Answers) -> list[str]:

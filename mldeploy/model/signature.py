@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from mldeploy.bundle import Input
+from mldeploy.bundle import Input, Unknown
 from mldeploy.errors import MldeployError, UsageError
 from mldeploy.model.original import FieldType
 from mldeploy.model.rows import rows_of
@@ -45,8 +45,8 @@ class Field:
             self.name, self.dtype, self.missing_is_none, categories=self.categories if self.categorical else None
         )
 
-    def input(self) -> Input:
-        """The field as the bundle's contract states it."""
+    def input(self, unknown: Unknown) -> Input:
+        """The field as the bundle's contract states it; `unknown` is what an unseen category means, if it is taken."""
         return Input(
             name=self.name,
             dtype=self.dtype,
@@ -54,7 +54,7 @@ class Field:
             minimum=self.minimum,
             maximum=self.maximum,
             categories=self.categories,
-            unknown=None if self.categories is None else "ignore" if self.takes_unknown else "reject",
+            unknown=None if self.categories is None else unknown if self.takes_unknown else "reject",
         )
 
     def unseen(self) -> Value:

@@ -142,6 +142,24 @@ class Golden(msgspec.Struct, frozen=True):
     predictions: list[dict[str, Any]]
 
 
+class Category(msgspec.Struct, frozen=True):
+    value: Scalar
+    count: int
+
+
+class Distribution(msgspec.Struct, frozen=True):
+    """Of numbers the quantiles, every 5 %, of all else how often each category came."""
+
+    quantiles: tuple[float, ...] = ()
+    categories: tuple[Category, ...] = ()
+
+
+class Baseline(msgspec.Struct, frozen=True):
+    """How training was distributed; `predictions` are what the original answered to the sample, where there was one."""
+
+    predictions: Distribution | None = None
+
+
 class _Versioned(msgspec.Struct):
     schema: Any = None
 
@@ -160,7 +178,7 @@ def read_manifest(bundle: Path) -> Manifest:
 
 
 def with_settings(manifest: Manifest, settings: Settings) -> Manifest:
-    """The manifest with the threshold and the business labels that it is served with.
+    """The manifest with the threshold, the business labels and the answer to unseen categories that it is served with.
 
     Raises BundleError when the model cannot have them.
     """
@@ -170,7 +188,13 @@ def with_settings(manifest: Manifest, settings: Settings) -> Manifest:
     outputs = manifest.outputs
     if settings.labels is not None:
         outputs = msgspec.structs.replace(outputs, labels=_labels(settings.labels, outputs))
-    return msgspec.structs.replace(manifest, threshold=threshold, outputs=outputs)
+    inputs = tuple(
+        msgspec.structs.replace(field, unknown=settings.unknown or field.unknown)
+        if field.unknown in ("ignore", "warn")
+        else field
+        for field in manifest.inputs
+    )
+    return msgspec.structs.replace(manifest, inputs=inputs, threshold=threshold, outputs=outputs)
 
 
 def _labels(given: tuple[str, ...] | dict[str, str], outputs: Outputs) -> tuple[str, ...]:
@@ -190,6 +214,17 @@ def read_golden(bundle: Path) -> Golden:
             f"golden.json holds {len(golden.instances)} instances and {len(golden.predictions)} predictions"
         )
     return golden
+
+
+def read_baseline(bundle: Path) -> Baseline:
+    """Read baseline.json, which need not be there. Raises BundleError when it is damaged."""
+    path = bundle / "baseline.json"
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Baseline)
+    except FileNotFoundError:
+        return Baseline()
+    except (OSError, msgspec.DecodeError) as failure:
+        raise BundleError(f"{path.name} is damaged: {failure}") from failure
 
 
 def _read(path: Path, kind: type[_Read]) -> _Read:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 from msgspec import UNSET
 
-from mldeploy_runtime.explain import explain, has_duplicate_keys
-from mldeploy_runtime.problems import malformed, too_many_rows
+from mldeploy_runtime.explain import MOST_ERRORS, explain, has_duplicate_keys, show
+from mldeploy_runtime.problems import FieldError, malformed, too_many_rows
 from mldeploy_runtime.request_types import checked_while_decoding, only_known_categories, request_type
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from mldeploy_runtime.bundle import Manifest
 
@@ -23,11 +24,13 @@ Row = tuple[Any, ...]
 class Asked(NamedTuple):
     """A decoded request: each row holds the values of the manifest's inputs in their order, None for missing.
 
-    `threshold` is the decision threshold that the request brought.
+    `threshold` is the decision threshold that the request brought, `warnings` name unseen categories that the model
+    answers and that are to be told.
     """
 
     rows: list[Row]
     threshold: float | None
+    warnings: tuple[FieldError, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,11 @@ def build_contract(manifest: Manifest, max_rows: int) -> Contract:
         (index, frozenset(field.categories or ()))
         for index, field in enumerate(manifest.inputs)
         if only_known_categories(field) and not checked_while_decoding(field)
+    ]
+    told = [
+        (index, field.name, frozenset([*(field.categories or ()), None]))
+        for index, field in enumerate(manifest.inputs)
+        if field.unknown == "warn"
     ]
 
     def decode(body: bytes) -> Asked:
@@ -78,6 +86,14 @@ def build_contract(manifest: Manifest, max_rows: int) -> Contract:
         for index, categories in listed:
             if any(row[index] not in categories for row in rows if row[index] is not None):
                 raise explain(body, manifest)
-        return Asked(rows, None if threshold is UNSET else threshold)
+        warnings = tuple(islice(_unseen(rows, told), MOST_ERRORS)) if told else ()
+        return Asked(rows, None if threshold is UNSET else threshold, warnings)
 
     return Contract(request, decode)
+
+
+def _unseen(rows: list[Row], told: list[tuple[int, str, frozenset[Any]]]) -> Iterator[FieldError]:
+    for number, row in enumerate(rows):
+        for index, name, known in told:
+            if row[index] not in known:
+                yield FieldError(show(row[index]), "a category seen in training", row=number, field=name)

@@ -85,14 +85,14 @@ def _keys_that_came_twice(body: bytes) -> Iterator[FieldError]:
 
 def _mistakes(raw: Any, manifest: Manifest) -> Iterator[FieldError]:
     if not isinstance(raw, dict):
-        yield FieldError(_show(raw), 'an object, such as {"instances": [...]}')
+        yield FieldError(show(raw), 'an object, such as {"instances": [...]}')
         return
     known = {"instances", "columns"} | ({"threshold"} if manifest.takes_threshold else set())
     for key in raw.keys() - known:
         expected = "no threshold: this model has none to set" if key == "threshold" else _one_of(sorted(known))
-        yield FieldError(f"the key {_show(key)}", expected, field=key)
+        yield FieldError(f"the key {show(key)}", expected, field=key)
     if "threshold" in raw and "threshold" in known and not _is_probability(raw["threshold"]):
-        yield FieldError(_show(raw["threshold"]), "a number from 0 to 1", field="threshold")
+        yield FieldError(show(raw["threshold"]), "a number from 0 to 1", field="threshold")
     if ("instances" in raw) == ("columns" in raw):
         yield FieldError("both" if "instances" in raw else "neither", "either instances or columns")
         return
@@ -105,21 +105,21 @@ def _mistakes(raw: Any, manifest: Manifest) -> Iterator[FieldError]:
 
 def _mistakes_in_instances(instances: Any, checks: dict[str, Check]) -> Iterator[FieldError]:
     if not isinstance(instances, list) or not instances:
-        yield FieldError(_show(instances), "a list of at least one object", field="instances")
+        yield FieldError(show(instances), "a list of at least one object", field="instances")
         return
     for row, instance in enumerate(instances):
         if not isinstance(instance, dict):
-            yield FieldError(_show(instance), "an object with the model's fields", row=row)
+            yield FieldError(show(instance), "an object with the model's fields", row=row)
             continue
         yield from _mistakes_in_keys(instance, checks, row)
         for name, check in checks.items():
             if name in instance and (expected := check(instance[name])):
-                yield FieldError(_show(instance[name]), expected, row=row, field=name)
+                yield FieldError(show(instance[name]), expected, row=row, field=name)
 
 
 def _mistakes_in_columns(columns: Any, checks: dict[str, Check]) -> Iterator[FieldError]:
     if not isinstance(columns, dict):
-        yield FieldError(_show(columns), "an object with one list a field", field="columns")
+        yield FieldError(show(columns), "an object with one list a field", field="columns")
         return
     yield from _mistakes_in_keys(columns, checks, None)
     lengths = Counter(len(column) for column in columns.values() if isinstance(column, list))
@@ -127,14 +127,14 @@ def _mistakes_in_columns(columns: Any, checks: dict[str, Check]) -> Iterator[Fie
     for name, check in checks.items():
         column = columns.get(name, [])
         if not isinstance(column, list):
-            yield FieldError(_show(column), "a list", field=name)
+            yield FieldError(show(column), "a list", field=name)
             continue
         if name in columns and (len(column) != length or not column):
             expected = f"{length:,} as in the other columns" if length else "at least one"
             yield FieldError(f"{len(column):,} values", expected, field=name)
         for row, value in enumerate(column):
             if expected := check(value):
-                yield FieldError(_show(value), expected, row=row, field=name)
+                yield FieldError(show(value), expected, row=row, field=name)
 
 
 def _mistakes_in_keys(members: dict[str, Any], checks: dict[str, Check], row: int | None) -> Iterator[FieldError]:
@@ -180,12 +180,12 @@ def _is_probability(value: Any) -> bool:
 
 
 def _one_of(values: Iterable[Scalar]) -> str:
-    shown = [_show(value) for value in values]
+    shown = [show(value) for value in values]
     rest = f" and {len(shown) - MOST_CATEGORIES:,} more" if len(shown) > MOST_CATEGORIES else ""
     return f"one of {', '.join(shown[:MOST_CATEGORIES])}{rest}"
 
 
-def _show(value: Any) -> str:
+def show(value: Any) -> str:
     """A JSON value as people recognise it, cut short."""
     if isinstance(value, list | dict):
         return f"a list of {len(value):,}" if isinstance(value, list) else "an object"

@@ -123,7 +123,7 @@ class _Snapshot(Collector):
         for name, text, attribute in (
             ("mldeploy_inference_seconds", "Time of a run of the graph.", "inference"),
             ("mldeploy_second_class_probability", "Probability of the second of two classes.", "probability"),
-            ("mldeploy_value", "Values answered, in tenths of the golden rows'.", "value"),
+            ("mldeploy_value", "Values answered, in tenths of the sample's.", "value"),
         ):
             buckets, total = _distribution([getattr(each, attribute) for each in everyone])
             if len(buckets) > 1:

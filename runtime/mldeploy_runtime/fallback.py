@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -10,25 +9,25 @@ import msgspec
 from mldeploy_runtime.bundle import BundleError
 
 if TYPE_CHECKING:
-    from mldeploy_runtime.bundle import Golden, Manifest
+    from mldeploy_runtime.bundle import Baseline, Manifest
     from mldeploy_runtime.predictions import Raw
 
 NONE = "none"
 PRIOR = "prior"
 
 
-def fallback_of(manifest: Manifest, golden: Golden, setting: str) -> Raw | None:
+def fallback_of(manifest: Manifest, baseline: Baseline, setting: str) -> Raw | None:
     """What stands for the graph's answer to any row; None for no fallback.
 
-    `setting` is `none`; `prior`, for the distribution of the golden rows' classes or the median of their values; or a
-    constant in JSON, a class or a value. Raises BundleError when the model cannot have it.
+    `setting` is `none`; `prior`, for how often the original answered each class to the sample, or the median of its
+    values; or a constant in JSON, a class or a value. Raises BundleError when the model cannot have it.
     """
     if setting == NONE:
         return None
     if manifest.task not in ("classifier", "regressor"):
         raise BundleError(f"a {manifest.task} takes no fallback but {NONE}")
     if setting == PRIOR:
-        return _prior(manifest, golden)
+        return _prior(manifest, baseline)
     try:
         constant = msgspec.json.decode(setting)
     except msgspec.DecodeError:
@@ -43,15 +42,15 @@ def fallback_of(manifest: Manifest, golden: Golden, setting: str) -> Raw | None:
     return _class(manifest, constant, [float(label == constant) for label in classes])
 
 
-def _prior(manifest: Manifest, golden: Golden) -> Raw:
-    if not golden.predictions:
-        raise BundleError("the bundle has no golden rows to take a prior from")
+def _prior(manifest: Manifest, baseline: Baseline) -> Raw:
+    seen = baseline.predictions
+    if seen is None or not (seen.quantiles or seen.categories):
+        raise BundleError("the bundle knows no prior: package the model with --sample")
     if manifest.task == "regressor":
-        values = sorted(prediction["value"] for prediction in golden.predictions)
-        return (values[len(values) // 2],)
-    counts = Counter(prediction["label"] for prediction in golden.predictions)
+        return (seen.quantiles[len(seen.quantiles) // 2],)
+    counts = {category.value: category.count for category in seen.categories}
     classes = manifest.outputs.classes or ()
-    shares = [counts[label] / counts.total() for label in classes]
+    shares = [counts.get(label, 0) / sum(counts.values()) for label in classes]
     return _class(manifest, classes[shares.index(max(shares))], shares)
 
 

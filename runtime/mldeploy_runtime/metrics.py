@@ -13,7 +13,7 @@ from mldeploy_runtime.problems import KINDS
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from mldeploy_runtime.bundle import Golden, Manifest
+    from mldeploy_runtime.bundle import Baseline, Manifest
     from mldeploy_runtime.contract import Row
     from mldeploy_runtime.shared import Memory
 
@@ -73,13 +73,15 @@ class Metrics:
     Numbers without locks: a prometheus_client counter takes one each time, which the hot path cannot afford.
     """
 
-    def __init__(self, memory: Memory, manifest: Manifest, golden: Golden) -> None:
+    def __init__(self, memory: Memory, manifest: Manifest, baseline: Baseline) -> None:
         self.problems = Counts(memory, KINDS)
         self.rows, self.failed_rows, self.fallback_rows = (memory.numbers(1) for _ in range(3))
         self.inference = Histogram(memory, RUN_SECONDS)
         self.labels = Counts(memory, manifest.outputs.classes or ())
         self.probability = Histogram(memory, PROBABILITIES)
-        self.value = Histogram(memory, _deciles(golden) if manifest.task == "regressor" else ())
+        # Tenths of what the original answered to the sample.
+        quantiles = baseline.predictions.quantiles if baseline.predictions else ()
+        self.value = Histogram(memory, sorted({float(f"{bound:.4g}") for bound in quantiles[2:-1:2]}))
         self._nullable = [(index, field.name) for index, field in enumerate(manifest.inputs) if field.nullable]
         self._open = [
             (index, field.name, frozenset([*(field.categories or ()), None]).__contains__)
@@ -117,10 +119,3 @@ class Metrics:
             for prediction in predictions:
                 if abs(prediction.value) < float("inf"):
                     self.value.observe(prediction.value)
-
-
-def _deciles(golden: Golden) -> list[float]:
-    """Nine bounds between the golden rows' values, which fall into as many tenths."""
-    values = sorted(prediction["value"] for prediction in golden.predictions)
-    bounds = [float(f"{values[len(values) * tenth // 10]:.4g}") for tenth in range(1, 10)] if values else []
-    return sorted(set(bounds))

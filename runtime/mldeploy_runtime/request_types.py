@@ -90,6 +90,7 @@ def describe(field: Input) -> str:
         words += f"; from {field.minimum:g} to {field.maximum:g} in training"
     if only_known_categories(field):
         words += "; only categories seen in training"
-    elif field.unknown == "ignore":
+    elif field.unknown in ("ignore", "warn"):
         words += "; an unseen category is answered as the trained encoder does"
+        words += ", and told" if field.unknown == "warn" else ""
     return words + "."

@@ -13,7 +13,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from mldeploy_runtime.batching import RETRY_SOON, Batcher, RowsFailedError
-from mldeploy_runtime.bundle import read_golden, read_manifest, with_settings
+from mldeploy_runtime.bundle import read_baseline, read_golden, read_manifest, with_settings
 from mldeploy_runtime.container import LISTENS, PROCESS, READY, SETTLED, Container
 from mldeploy_runtime.contract import build_contract
 from mldeploy_runtime.fallback import fallback_of
@@ -21,7 +21,7 @@ from mldeploy_runtime.golden import GoldenReport, compare
 from mldeploy_runtime.metrics import Metrics, Traffic
 from mldeploy_runtime.prediction_log import PredictionLog
 from mldeploy_runtime.predictions import Prediction, prediction_of, unpack_of
-from mldeploy_runtime.problems import KINDS, Problem
+from mldeploy_runtime.problems import KINDS, FieldError, Problem
 from mldeploy_runtime.shared import Memory
 
 if TYPE_CHECKING:
@@ -43,19 +43,21 @@ class RowError(msgspec.Struct):
     request_id: str
 
 
-class FailedPrediction(msgspec.Struct, gc=False):
+class FailedRow(msgspec.Struct, gc=False):
     """What stands in place of a row's prediction when the model failed on it."""
 
     error: RowError
 
 
 class Predicted(msgspec.Struct, gc=False):
-    """The answer of /predict; `fallback` is there when the model was not asked."""
+    """The answer of /predict. `fallback` is there when the model was not asked; `warnings` are the first unseen
+    categories, where the manifest says that they are told."""
 
     model: str
     version: str
     request_id: str
-    predictions: Sequence[Prediction | FailedPrediction]
+    predictions: Sequence[Prediction | FailedRow]
+    warnings: tuple[FieldError, ...] | UnsetType = UNSET
     fallback: bool | UnsetType = UNSET
 
 
@@ -68,7 +70,8 @@ class Service:
     def __init__(self, settings: Settings, log: Log, place: Place | None = None) -> None:
         """The worker at `place`, or the only one. Raises BundleError when the bundle cannot be served."""
         self.settings = settings
-        self.manifest = with_settings(read_manifest(settings.bundle), settings)
+        bundled = read_manifest(settings.bundle)
+        self.manifest = with_settings(bundled, settings)
         self.memory = Memory(place.memory_fd if place else None)
         self.container = Container(settings, self.manifest, self.memory, place.workers if place else 1)
         self.index = place.index if place else 0
@@ -79,12 +82,15 @@ class Service:
         self.log = log
         log.lost = self.state.log_lost
         self.golden = read_golden(settings.bundle)
+        baseline = read_baseline(settings.bundle)
         self.contract = build_contract(self.manifest, settings.max_rows)
+        # The golden rows hold unseen categories where the model takes them, whether the server is to or not.
+        self._golden_contract = build_contract(bundled, settings.max_rows)
         self.ready = False
         self.reason = "the model is being loaded"
         self.loaded_at: str | None = None
         self.load_seconds: float | None = None
-        self.all_metrics = [Metrics(self.memory, self.manifest, self.golden) for _ in self.container.workers]
+        self.all_metrics = [Metrics(self.memory, self.manifest, baseline) for _ in self.container.workers]
         self.metrics = self.all_metrics[self.index]
         self.all_traffic: list[Traffic] = []
         self.batcher = Batcher(_not_loaded, settings.limits)
@@ -92,7 +98,7 @@ class Service:
         self.prediction_log: PredictionLog | None = None
         if settings.prediction_log.folder is not None:
             self.prediction_log = PredictionLog(settings, self.manifest, log, self.state.predictions_logged)
-        self._fallback = fallback_of(self.manifest, self.golden, settings.fallback)
+        self._fallback = fallback_of(self.manifest, baseline, settings.fallback)
 
     def count_traffic(self, routes: Iterable[str]) -> Traffic:
         """Where this worker counts what comes to these routes; `all_traffic` is that of all workers."""
@@ -155,7 +161,7 @@ class Service:
         except Exception as failure:
             failed = failure if isinstance(failure, RowsFailedError) else RowsFailedError([failure] * len(asked.rows))
             predictions = self._around_failures(failed, threshold, request_id)
-            answered = [prediction for prediction in predictions if not isinstance(prediction, FailedPrediction)]
+            answered = [prediction for prediction in predictions if not isinstance(prediction, FailedRow)]
             if not answered or not rows_may_fail:
                 if not answered:
                     circuit.failed()
@@ -164,14 +170,13 @@ class Service:
         self.metrics.predictions(answered)
         if self.prediction_log is not None:
             self.prediction_log.add(request_id, key, asked.rows, predictions, fallback=False)
-        return Predicted(self.manifest.name, self.manifest.version, request_id, predictions)
+        return Predicted(self.manifest.name, self.manifest.version, request_id, predictions, asked.warnings or UNSET)
 
     def _around_failures(self, failed: RowsFailedError, threshold: float | None, request_id: str) -> list[Any]:
         """A prediction for each row, or what stands in its place."""
         error = RowError("/docs#model-failed", KINDS["model-failed"].title, request_id)
         predictions = [
-            FailedPrediction(error) if isinstance(raw, Exception) else self._predict(raw, threshold)
-            for raw in failed.outcome
+            FailedRow(error) if isinstance(raw, Exception) else self._predict(raw, threshold) for raw in failed.outcome
         ]
         self.metrics.failed_rows[0] += sum(isinstance(raw, Exception) for raw in failed.outcome)
         self.log.write("rows failed", "error", request_id=request_id, rows=len(predictions), error=str(failed.first))
@@ -192,7 +197,7 @@ class Service:
         predictions: list[Prediction] = []
         for start in range(0, len(instances), self.settings.max_rows):
             body = msgspec.json.encode({"instances": instances[start : start + self.settings.max_rows]})
-            raws = await self.batcher.submit(self.contract.decode(body).rows)
+            raws = await self.batcher.submit(self._golden_contract.decode(body).rows)
             predictions += [self._predict(raw, None) for raw in raws]
         return compare(self.golden, msgspec.json.decode(msgspec.json.encode(predictions)))
 

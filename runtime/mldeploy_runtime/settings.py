@@ -7,7 +7,7 @@ import math
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 
@@ -60,7 +60,8 @@ class Settings:
     second, None for no limit. `proxy` is the address whose X-Forwarded-For is believed. `workers` is None for as many
     as the cores and the memory allow.
 
-    `threshold` and `labels` (business names, in the order of the classes or by class) stand in place of the manifest's.
+    `threshold`, `labels` (business names, in the order of the classes or by class) and `unknown` (what an unseen
+    category means, for fields whose encoder takes one) stand in place of the manifest's.
     `fallback` is what answers while the circuit is open, which it is for `circuit_seconds` after `circuit_failures`
     requests in a row that the model could not answer.
     """
@@ -86,6 +87,7 @@ class Settings:
     workers: int | None = None
     threshold: float | None = None
     labels: tuple[str, ...] | dict[str, str] | None = None
+    unknown: Literal["ignore", "warn", "reject"] | None = None
     fallback: str = "none"
     circuit_failures: int = 5
     circuit_seconds: float = 5.0
@@ -135,6 +137,7 @@ def read_settings(arguments: list[str] | None = None) -> Settings:
     option("workers", _workers, "auto")
     option("threshold", _probability_or_none, None)
     option("labels", _labels_or_none, None)
+    option("unknown", _unknown_or_none, None)
     option("fallback", str, Settings.fallback)
     option("circuit-failures", int, Settings.circuit_failures)
     option("circuit-seconds", float, Settings.circuit_seconds)
@@ -207,6 +210,12 @@ def _share(text: str) -> float:
     except msgspec.ValidationError:
         raise argparse.ArgumentTypeError(f"{text!r} is no number from 0 to 1") from None
     return probability
+
+
+def _unknown_or_none(text: str) -> str | None:
+    if text not in ("", "ignore", "warn", "reject"):
+        raise argparse.ArgumentTypeError(f"{text!r} is none of ignore, warn, reject")
+    return text or None
 
 
 def _labels_or_none(text: str) -> tuple[str, ...] | dict[str, str] | None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from msgspec import UNSET, UnsetType
 from starlette.requests import Request as StarletteRequest  # noqa: TC002 - FastAPI reads the annotation
 from starlette.responses import Response
 
@@ -17,7 +18,8 @@ from mldeploy_runtime.http import arrow_format, csv_format
 from mldeploy_runtime.http.handling import request_of
 from mldeploy_runtime.http.messages import V2, ProblemDocument, head_of
 from mldeploy_runtime.predictions import TYPES
-from mldeploy_runtime.problems import KINDS
+from mldeploy_runtime.problems import KINDS, FieldError
+from mldeploy_runtime.service import FailedRow
 from mldeploy_runtime.tensors import InferRequest
 
 if TYPE_CHECKING:
@@ -152,11 +154,16 @@ def _schemas(service: Service) -> dict[str, Any]:
     prediction = TYPES[manifest.task]
     answer = msgspec.defstruct(
         "PredictResponse",
-        [("model", str), ("version", str), ("request_id", str), ("predictions", list[prediction])],  # type: ignore[valid-type]
-    )
+        [
+            ("model", str), ("version", str), ("request_id", str), ("predictions", list[prediction]),  # type: ignore[valid-type]
+            ("warnings", list[FieldError] | UnsetType, UNSET), ("fallback", bool | UnsetType, UNSET),
+        ],
+    )  # fmt: skip
     _, schemas = msgspec.json.schema_components(
-        [service.contract.type, answer, ProblemDocument, InferRequest], ref_template=REFERENCE
+        [service.contract.type, answer, FailedRow, ProblemDocument, InferRequest], ref_template=REFERENCE
     )
+    either = [{"$ref": REFERENCE.format(name=kind.__name__)} for kind in (prediction, FailedRow)]
+    schemas["PredictResponse"]["properties"]["predictions"]["items"] = {"anyOf": either}
     schemas["PredictRequest"]["oneOf"] = [{"required": ["instances"]}, {"required": ["columns"]}]
     schemas[prediction.__name__]["properties"] |= _outputs(manifest.outputs)
     schemas["Problem"] = schemas.pop("ProblemDocument") | {"title": "Problem"}

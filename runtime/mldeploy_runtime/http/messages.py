@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, MutableMapping
 
     from mldeploy_runtime.problems import Problem
+    from mldeploy_runtime.service import Predicted
 
     Message = MutableMapping[str, Any]
     Receive = Callable[[], Awaitable[Message]]
@@ -91,6 +92,16 @@ def head_of(reply: Reply, request: Request) -> list[tuple[bytes, bytes]]:
 
 def json_reply(value: Any, status: int = 200) -> Reply:
     return Reply(status, msgspec.json.encode(value))
+
+
+def notes(answer: Predicted) -> Headers:
+    """What /predict says beside its predictions in JSON, as headers for the forms that have no place for it."""
+    headers: Headers = ()
+    if answer.warnings:
+        headers += ((b"x-unseen-categories", b"%d" % len(answer.warnings)),)
+    if answer.fallback:
+        headers += ((b"x-fallback", b"true"),)
+    return headers
 
 
 def problem_reply(problem: Problem, identity: str, path: str) -> Reply:

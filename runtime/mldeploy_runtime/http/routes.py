@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from mldeploy_runtime.http.formats import formats_of, question, table_of
-from mldeploy_runtime.http.messages import Reply, Request, json_reply
+from mldeploy_runtime.http.messages import Reply, Request, json_reply, notes
 from mldeploy_runtime.http.route import Route
 from mldeploy_runtime.http.v2_routes import v2_routes
 
@@ -31,10 +31,12 @@ def build_routes(service: Service, handle: Handle) -> dict[str, Route]:
         body = request.body
         if given is not None:
             body = await asyncio.to_thread(question, body, given, manifest, settings.max_rows)
-        answer = await service.predict(body, request.id, request.key)
+        # A table has no place for a row that failed.
+        answer = await service.predict(body, request.id, request.key, rows_may_fail=wanted is None)
         request.rows = len(answer.predictions)
         if wanted is not None:
-            return Reply(200, await asyncio.to_thread(table_of, answer.predictions, wanted), wanted.media.encode())
+            table = await asyncio.to_thread(table_of, answer.predictions, wanted)
+            return Reply(200, table, wanted.media.encode(), notes(answer))
         return Reply(200, encode(answer))
 
     async def health(_: Request) -> Reply:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mldeploy_runtime import __version__
-from mldeploy_runtime.http.messages import V2, Reply, Request, json_reply
+from mldeploy_runtime.http.messages import V2, Reply, Request, json_reply, notes
 from mldeploy_runtime.http.route import Route
 from mldeploy_runtime.problems import Problem
 
@@ -47,8 +47,8 @@ def v2_routes(service: Service) -> dict[str, Route]:
         request.rows = len(answer.predictions)
         content, length = tensors.write_infer(asked, answer.predictions, manifest)  # type: ignore[arg-type]  # none failed
         if length is None:
-            return Reply(200, content)
-        return Reply(200, content, b"application/octet-stream", ((HEADER_LENGTH, b"%d" % length),))
+            return Reply(200, content, headers=notes(answer))
+        return Reply(200, content, b"application/octet-stream", ((HEADER_LENGTH, b"%d" % length), *notes(answer)))
 
     routes = {
         V2: Route("GET", server, "Open Inference Protocol V2: the server."),

@@ -258,3 +258,24 @@ class TestSamplesThatDoNotFit:
     def test_unreadable_ones(self, name: str, content: bytes, churn: Any, save: Save, tmp_path: Path) -> None:
         (tmp_path / name).write_bytes(content)
         assert name in self.refusal(save(churn), tmp_path / name, tmp_path).message
+
+
+@pytest.mark.usefixtures("in_process")
+@pytest.mark.parametrize("unknown", ["warn", "reject"])
+def test_what_an_unseen_category_means_can_be_set(
+    unknown: Any, churn: Any, sample: Path, save: Save, tmp_path: Path
+) -> None:
+    bundle = package_model(save(churn), sample=sample, into=tmp_path / "build", unknown=unknown)
+    [plan] = [field for field in bundle.manifest.inputs if field.name == "plan"]
+    assert plan.unknown == unknown
+    seen = {instance["plan"] for instance in bundle.golden.instances} <= {"basic", "plus", "pro", None}
+    assert seen is (unknown == "reject"), "the server must be able to answer the golden rows"
+
+
+@pytest.mark.usefixtures("in_process")
+def test_a_field_whose_encoder_takes_no_unseen_category_refuses_it_whatever_is_set(
+    people: pd.DataFrame, churned: pd.Series[Any], sample: Path, save: Save, tmp_path: Path
+) -> None:
+    model = make_pipeline(mixed_columns("error"), LogisticRegression()).fit(people, churned)
+    bundle = package_model(save(model), sample=sample, into=tmp_path / "build", unknown="warn")
+    assert [field.unknown for field in bundle.manifest.inputs if field.name == "plan"] == ["reject"]

@@ -239,3 +239,29 @@ def _tensor(name: str, kind: int, width: int | None = None) -> onnx.ValueInfoPro
 
 def _constant(name: str, value: Any) -> onnx.TensorProto:
     return numpy_helper.from_array(np.asarray(value), name)
+
+
+def brittle_bundle(into: Path, **changes: Any) -> Path:
+    """A classifier that fails on any row whose position is not from 0 to 2: its score is looked up in a table."""
+    graph = helper.make_graph(
+        [helper.make_node("Gather", ["table", "position"], ["product"]), *_two_classes("product")],
+        "brittle",
+        [_tensor("position", TensorProto.INT64, 1)],
+        [_tensor("label", TensorProto.INT64), _tensor("probabilities", TensorProto.DOUBLE, 2)],
+        [_constant("table", np.array([-1.0, 0.5, 2.0])), *_two_class_constants(0.0)],
+    )
+    parts: dict[str, Any] = {
+        "name": "brittle",
+        "inputs": (Input(name="position", dtype="int", nullable=False),),
+        "outputs": Outputs(classes=(0, 1)),
+        "graph": Graph(
+            tensors=(Tensor(name="position", dtype="int64", fields=("position",)),),
+            label="label",
+            probabilities="probabilities",
+        ),
+        "golden": _golden([{"position": 2}], (0, 1), lambda _: sigmoid(2.0)),
+        "baseline": {
+            "predictions": {"kind": "category", "categories": [{"value": 1, "count": 3}, {"value": 0, "count": 1}]}
+        },
+    }
+    return _write(into, graph, parts | changes)

@@ -135,6 +135,11 @@ def predict(graph: Graph, estimator: Any, columns: Sequence[Column]) -> Predicti
     return write(graph, estimator, numeric_matrix(graph, estimator, columns))
 
 
+def written() -> list[str]:
+    """Every path that an emitter is registered for."""
+    return sorted({**_transformers, **_predictors, **_composites})
+
+
 def numeric_matrix(graph: Graph, estimator: Any, columns: Sequence[Column]) -> str:
     """The columns as one matrix, or NotEmitted when one of them is still text."""
     if any(column.kind != "number" for column in columns):

@@ -29,15 +29,25 @@ def run_load(
     access: Access = OPEN,
     workers: Workers = ALONE,
 ) -> Samples:
-    """Send `rows` in turn as `load` says, let in by `access`; `on_tick` hears of every second.
+    """Send `rows` in turn, as many a request as `load` says; the rest as in `send`."""
+    return send(load, bodies_of(rows, load.rows_per_request), on_tick, access, workers)
+
+
+def send(
+    load: Load,
+    bodies: Sequence[str],
+    on_tick: Callable[[Tick], None] | None = None,
+    access: Access = OPEN,
+    workers: Workers = ALONE,
+) -> Samples:
+    """Send JSON `bodies` in turn as `load` says, let in by `access`; `on_tick` hears of every second.
 
     With several `workers` each sends its share of them. Raises MldeployError when the generator itself fails; a
     server that fails is in the samples.
     """
-    bodies = bodies_of(rows, load.rows_per_request)
     with tempfile.TemporaryDirectory(prefix="mldeploy-load-") as folder:
         path = Path(folder) / "samples.npz"
-        _generate(Job(load, access, bodies, str(path), workers), on_tick)
+        _generate(Job(load, access, tuple(bodies), str(path), workers), on_tick)
         return Samples.load(path)
 
 

@@ -1,0 +1,23 @@
+"""The common tutorial: FastAPI, a pydantic model of a row, the joblib model behind a plain `def` endpoint."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import joblib
+import pandas as pd
+from fastapi import FastAPI
+from pydantic import create_model
+
+model = joblib.load(os.environ["MODEL"])
+types = pd.read_parquet(os.environ["SAMPLE"]).dtypes
+fields: dict[str, Any] = {str(name): (float if kind.kind == "f" else str, ...) for name, kind in types.items()}
+Row: Any = create_model("Row", **fields)
+app = FastAPI()
+
+
+@app.post("/predict")
+def predict(row: Row) -> dict[str, Any]:
+    probabilities = model.predict_proba(pd.DataFrame([row.model_dump()]))[0]
+    return {"label": int(probabilities.argmax()), "probabilities": probabilities.tolist()}

@@ -154,6 +154,19 @@ class SloConfig(Record):
     peak_qps: float | None = Field(default=None, gt=0)
 
 
+class WatchConfig(Record):
+    """After a switch: how long the old release stays warm, and what the new one is switched back for.
+
+    That is a share of errors this much above the old one's, or a p99 over `[slo] p99_ms` and so many times the old
+    one's; both from `min_requests` on, for fewer say nothing.
+    """
+
+    seconds: float = Field(default=30.0, ge=0)
+    max_more_errors: float = Field(default=0.01, ge=0, le=1)
+    max_p99_ratio: float = Field(default=3.0, ge=1)
+    min_requests: int = Field(default=50, gt=0)
+
+
 class LoadtestConfig(Record):
     """How load tests are made; `staging` is the host where `ship --require-loadtest` wants a version to have passed."""
 
@@ -173,6 +186,7 @@ class Config(Record):
     model: ModelConfig = ModelConfig()
     image: ImageConfig = ImageConfig()
     slo: SloConfig = SloConfig()
+    watch: WatchConfig = WatchConfig()
     loadtest: LoadtestConfig = LoadtestConfig()
 
 

@@ -23,7 +23,9 @@ Host = Annotated[
     typer.Option("--host", help="A host of mldeploy.toml, or an alias of ~/.ssh/config.", show_default=False),
 ]
 App = Annotated[str | None, typer.Option("--app", help="The app, where the host has several.", show_default=False)]
-Watch = Annotated[float, typer.Option("--watch", min=0, help="Seconds to watch the new release, the old one warm.")]
+Watch = Annotated[
+    float | None, typer.Option("--watch", min=0, help="Seconds to watch the new release, the old one warm [30].")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print the outcome as JSON.")]
 
 
@@ -32,7 +34,7 @@ def ship(
         Path | None, typer.Argument(help="The bundle; by default the one packaged last.", show_default=False)
     ] = None,
     host: Host = None,
-    watch: Watch = 30,
+    watch: Watch = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the steps; change nothing.")] = False,
     require_loadtest: Annotated[
         bool, typer.Option("--require-loadtest", help="Only what met its target on the staging host of mldeploy.toml.")
@@ -65,7 +67,7 @@ def rollback(
     ] = None,
     host: Host = None,
     app: App = None,
-    watch: Watch = 30,
+    watch: Watch = None,
     current_secrets: Annotated[
         bool, typer.Option("--current-secrets", help="Give it today's secrets, not those it was shipped with.")
     ] = False,

@@ -6,10 +6,11 @@ from mldeploy.loadtest.endpoint import check_may_load, find_endpoint
 from mldeploy.loadtest.html import html_report
 from mldeploy.loadtest.report import Result, Target, summarize, write_csv
 from mldeploy.loadtest.rows import read_rows, vary
-from mldeploy.loadtest.run import join_load, run_load
+from mldeploy.loadtest.run import join_load, run_load, send
 from mldeploy.loadtest.samples import Access, Load, Samples, Tick, Workers
-from mldeploy.loadtest.server import ServerView, between, read_metrics
+from mldeploy.loadtest.server import read_metrics
 from mldeploy.loadtest.subject import Comparison, Subject, anywhere, on_host, record
+from mldeploy.metrics import ServerView, between
 
 __all__ = [
     "Access",
@@ -38,6 +39,7 @@ __all__ = [
     "read_rows",
     "record",
     "run_load",
+    "send",
     "summarize",
     "vary",
     "write_csv",

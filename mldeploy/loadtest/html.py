@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from mldeploy.loadtest.report import Result
     from mldeploy.loadtest.samples import Load, Samples
-    from mldeploy.loadtest.server import ServerView
+    from mldeploy.metrics import ServerView
 
 MOMENTS = 120
 """At most so many points along the time axis."""

@@ -12,6 +12,7 @@ from mldeploy.release.lock import whoami
 if TYPE_CHECKING:
     from mldeploy.host.executor import Executor
     from mldeploy.host.layout import AppFolder
+    from mldeploy.release.watch import Watch
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Operation:
     previous: str | None
     record: ReleaseRecord
     proxy: str
-    watch_seconds: float
+    watch: Watch
     begun: float
     ready_seconds: float = 60
 

@@ -6,11 +6,13 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from mldeploy.config import Config
 from mldeploy.plan import Done
 from mldeploy.release.operation import Operation, record_event
 from mldeploy.release.start import remove, stop
 from mldeploy.release.state import read_state
-from mldeploy.release.switch import enter, is_ready, leave, leave_and_drain, retire
+from mldeploy.release.switch import enter, leave, leave_and_drain, retire
+from mldeploy.release.watch import Watch, is_ready
 
 if TYPE_CHECKING:
     from ipaddress import IPv4Network
@@ -53,7 +55,7 @@ def _reconcile(executor: Executor, state: AppState, last: Event) -> str:
         previous=last.previous,
         record=state.history.releases[last.release],
         proxy="",
-        watch_seconds=0,
+        watch=Watch.of(Config(), 0),
         begun=time.monotonic(),
     )
     what = f"the {last.action} of {last.release} that {last.by} left interrupted"

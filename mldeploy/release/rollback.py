@@ -22,6 +22,7 @@ from mldeploy.release.settings import read_settings
 from mldeploy.release.start import pull, remove, start_kept, start_new, stop
 from mldeploy.release.state import apps_on
 from mldeploy.release.switch import finish_steps, switch_steps
+from mldeploy.release.watch import Watch
 
 if TYPE_CHECKING:
     from mldeploy.config import Config
@@ -36,7 +37,7 @@ def rollback(
     config: Config,
     *,
     app: str | None,
-    watch_seconds: float,
+    watch_seconds: float | None,
     report: Report,
     current_secrets: bool = False,
 ) -> Outcome:
@@ -71,7 +72,7 @@ def rollback(
                 previous=state.history.serving,
                 record=state.history.releases[target],
                 proxy=caddy_address(network_of(facts)),
-                watch_seconds=watch_seconds,
+                watch=Watch.of(config, watch_seconds),
                 begun=begun,
             )
             site = read_site(executor, op.folder)

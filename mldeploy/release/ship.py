@@ -31,6 +31,7 @@ from mldeploy.release.settings import Settings, settings_for, write_settings
 from mldeploy.release.start import remove, start_new
 from mldeploy.release.state import AppState, read_state, slots_json
 from mldeploy.release.switch import finish_steps, switch_steps
+from mldeploy.release.watch import Watch
 
 if TYPE_CHECKING:
     from mldeploy.bundle import Bundle
@@ -51,7 +52,7 @@ PREDICTION_LOG_NOTE = (
 )
 
 
-def ship(bundle: Bundle, host: str, config: Config, *, watch_seconds: float, report: Report) -> Outcome:
+def ship(bundle: Bundle, host: str, config: Config, *, watch_seconds: float | None, report: Report) -> Outcome:
     """Build and push the bundle's image, prepare the host if it is bare, and switch its traffic to the new release.
 
     Raises MldeployError when it fails; what served before then serves, and the ledger says why.
@@ -71,7 +72,8 @@ def ship(bundle: Bundle, host: str, config: Config, *, watch_seconds: float, rep
             prepared = execute(setup_steps(executor, facts), report)
             state = settle(executor, app, network_of(facts), report).state
             image = delivery.reference(executor)
-            op = _operation(executor, state, facts, bundle, image, stored, watch_seconds, begun)
+            watch = Watch.of(config, watch_seconds)
+            op = _operation(executor, state, facts, bundle, image, stored, watch, begun)
             settings = settings_for(config.app, image, stored_model=stored is not None)
             site = _site(config, host, state)
             first_key = FirstKey(executor, op.folder, settings)
@@ -86,7 +88,7 @@ def ship(bundle: Bundle, host: str, config: Config, *, watch_seconds: float, rep
     return replace(outcome_of(op, done, url_of(site, host, config), warnings), key=first_key.plain)
 
 
-def plan_ship(bundle: Bundle, host: str, config: Config, *, watch_seconds: float) -> list[Step]:
+def plan_ship(bundle: Bundle, host: str, config: Config, *, watch_seconds: float | None) -> list[Step]:
     """The steps that `ship` would carry out now. Nothing is changed, and no lock is taken."""
     with connect(host, config) as ssh:
         facts = gather(ssh)
@@ -95,7 +97,8 @@ def plan_ship(bundle: Bundle, host: str, config: Config, *, watch_seconds: float
         stored = stored_model(bundle, config.model)
         state = read_state(ssh, config.app.name or bundle.manifest.name, network_of(facts))
         image = delivery.reference(ssh)
-        op = _operation(ssh, state, facts, bundle, image, stored, watch_seconds, time.monotonic())
+        watch = Watch.of(config, watch_seconds)
+        op = _operation(ssh, state, facts, bundle, image, stored, watch, time.monotonic())
         settings = settings_for(config.app, image, stored_model=stored is not None)
         steps = _steps(op, state, settings, _site(config, host, state), delivery)
         final = _final_steps(op, state, facts, FirstKey(ssh, op.folder, settings))
@@ -127,7 +130,7 @@ def _operation(
     bundle: Bundle,
     image: str,
     stored: StoredModel | None,
-    watch_seconds: float,
+    watch: Watch,
     begun: float,
 ) -> Operation:
     manifest = bundle.manifest
@@ -146,7 +149,7 @@ def _operation(
             max_error=manifest.proof.max_error,
         ),
         proxy=caddy_address(network_of(facts)),
-        watch_seconds=watch_seconds,
+        watch=watch,
         begun=begun,
         ready_seconds=READY_SECONDS + (stored.size / SLOWEST_FETCH if stored else 0),
     )

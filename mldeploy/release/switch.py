@@ -8,7 +8,6 @@ is reloaded.
 from __future__ import annotations
 
 import json
-import time
 from typing import TYPE_CHECKING, Any
 
 from mldeploy.errors import MldeployError
@@ -17,6 +16,7 @@ from mldeploy.host.layout import CADDY_CONTAINER
 from mldeploy.plan import Step
 from mldeploy.release.operation import Operation, record_event
 from mldeploy.release.start import stop
+from mldeploy.release.watch import last_words, logs_of, watch
 
 if TYPE_CHECKING:
     from mldeploy.host.site import Site
@@ -26,7 +26,6 @@ GOLDEN_SECONDS = 60
 SEEN_SECONDS = 10
 CERTIFIED_SECONDS = 90
 DRAIN_SECONDS = 30
-WATCH_POLL_SECONDS = 1.0
 
 # Caddy may have asked just before the file changed, and waits so long for the answer.
 SETTLE_SECONDS = (caddy.HEALTH_INTERVAL_MS + caddy.HEALTH_TIMEOUT_MS) / 1000
@@ -53,7 +52,7 @@ def switch_steps(op: Operation, site: Site, start: list[Step]) -> list[Step]:
         *steps,
         Step(f"see {op.release} answer through Caddy", lambda: _see(op, site)),
         Step("ledger: switched", lambda: record_event(op, "switched")),
-        Step(f"watch {op.release} for {op.watch_seconds:g} s", lambda: _watch(op)),
+        Step(f"watch {op.release} for {op.watch.seconds:g} s", lambda: watch(op)),
     ]
 
 
@@ -121,35 +120,9 @@ def _see(op: Operation, site: Site) -> None:
             raise
         raise MldeployError(
             f"{op.release} does not answer through Caddy as {site.name}",
-            cause=f"{failure.cause}; the last that Caddy wrote:\n{_logs_of(op, CADDY_CONTAINER)}",
+            cause=f"{failure.cause}; the last that Caddy wrote:\n{logs_of(op, CADDY_CONTAINER)}",
             remedy=f"`mldeploy host check {op.executor.name}` says whether {site.name} leads to this host.",
         ) from failure
-
-
-def _watch(op: Operation) -> None:
-    """Look once a second whether the release lives and is ready; a release that is not is switched back from."""
-    until = time.monotonic() + op.watch_seconds
-    while (left := until - time.monotonic()) > 0:
-        if complaint := _complaint(op):
-            raise MldeployError(f"{op.release} failed just after the switch", cause=complaint, remedy=_last_words(op))
-        time.sleep(min(WATCH_POLL_SECONDS, left))
-
-
-def is_ready(op: Operation, release: str) -> bool:
-    """Whether the runtime in the release's container answers that it is ready."""
-    answer = op.executor.run(docker.control(op.folder.container(release), "status"), check=False)
-    return answer.exit_code == 0 and bool(json.loads(answer.stdout)["ready"])
-
-
-def _complaint(op: Operation) -> str | None:
-    """What is wrong with the new release, or None. Its answer comes first: a container may die between the two."""
-    ready = is_ready(op, op.release)
-    state, restarts, killed_for_memory, exit_code = op.executor.run(docker.state(op.container)).stdout.split("\t")
-    if killed_for_memory == "true":
-        return "its container was killed for memory: raise `memory` under [app], or use a smaller model"
-    if state != "running" or restarts != "0":
-        return f"its container is {state} after {restarts} restarts, the last exit code {exit_code}"
-    return None if ready else "it is not ready any more"
 
 
 def _ask(op: Operation, *command: str, deadline: float) -> dict[str, Any]:
@@ -166,15 +139,6 @@ def _ask(op: Operation, *command: str, deadline: float) -> dict[str, Any]:
         raise MldeployError(
             f"{op.release} failed its check `{command[0]}`",
             cause=str(answer.get("reason") or answer),
-            remedy=_last_words(op),
+            remedy=last_words(op),
         )
     return answer
-
-
-def _logs_of(op: Operation, container: str) -> str:
-    return op.executor.run(docker.logs(container, lines=15), check=False).stdout
-
-
-def _last_words(op: Operation) -> str:
-    said = _logs_of(op, op.container)
-    return f"Its last log lines:\n{said}" if said else "Its log is empty."

@@ -24,7 +24,7 @@ GRACE = 5.0
 def main() -> None:
     options = _read_arguments()
     try:
-        ok, answer = _seen(options) if options.command == "seen" else _ask(options)
+        ok, answer = OWN.get(options.command, _ask)(options)
     except OSError as failure:
         ok, answer = (
             False,
@@ -41,6 +41,8 @@ def _read_arguments() -> argparse.Namespace:
     commands.add_parser("status", help="what is served, and whether it is ready")
     ready = commands.add_parser("wait-ready", help="wait until the golden rows were answered correctly")
     commands.add_parser("golden", help="answer the golden rows again")
+    metrics = commands.add_parser("metrics", help="the metrics, as Prometheus would read them")
+    metrics.add_argument("--port", type=int, default=int(os.environ.get("MLDEPLOY_PORT", "8080")))
     key = commands.add_parser("key", help="make a key that lives for a while, and in this server alone")
     key.add_argument("--name", required=True, help="what the log calls it")
     key.add_argument("--seconds", type=_seconds, required=True, help="how long it lives: a day at most")
@@ -106,6 +108,21 @@ def _seen(options: argparse.Namespace) -> tuple[bool, dict[str, Any]]:
         time.sleep(TRY_EVERY)
 
 
+def _metrics(options: argparse.Namespace) -> tuple[bool, dict[str, Any]]:
+    """By HTTP, as everybody else: the workers make them, with a key that lives as long as the question."""
+    asked = argparse.Namespace(control=options.control, command="key", name="control", seconds=GRACE, scope="metrics")
+    _, access = _ask(asked)
+    connection = HTTPConnection("127.0.0.1", options.port, timeout=GRACE)
+    try:
+        connection.request("GET", "/metrics", headers={"Authorization": f"Bearer {access['key']}"})
+        answer = connection.getresponse()
+        return answer.status == 200, {"text": answer.read().decode()}
+    except HTTPException as failure:
+        return False, {"reason": f"/metrics: {failure!r}"}
+    finally:
+        connection.close()
+
+
 def _release_at(url: str, host: str | None, timeout: float) -> str | None:
     """The release that answers at `url`; None when nothing, or something else, answers."""
     parts = urlsplit(url)
@@ -133,6 +150,10 @@ def _encrypted(plain: socket.socket, name: str | None) -> socket.socket:
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     return context.wrap_socket(plain, server_hostname=name)
+
+
+# What the client does itself; all else it asks the server.
+OWN = {"seen": _seen, "metrics": _metrics}
 
 
 if __name__ == "__main__":

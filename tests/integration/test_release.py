@@ -254,6 +254,26 @@ def test_a_release_whose_process_dies_in_the_watch_is_switched_back_from(first_s
     assert site.running() == {f"{APP}-{before[0]}"}
 
 
+def test_a_release_that_answers_far_more_slowly_is_switched_back_from_with_the_reason_in_the_ledger(
+    first_serves: Site,
+) -> None:
+    site = first_serves
+    before = site.serving()
+    release = f"r{max(int(name[1:]) for name in site.releases()) + 1}"
+    with site.traffic(rate=60):
+        process = start(site.folder, "ship", str(site.bundles[SECOND]), "--watch", "120")
+        await_text(process, "ledger: switched")
+        # A twentieth of a processor, which is less than these requests take.
+        site.rig.vm.exec("docker", "update", "--cpus", "0.05", f"{APP}-{release}")
+        _, said = process.communicate(timeout=180)
+    assert process.returncode == 1, said
+    assert f"{release} is worse than {before[0]}" in said
+    assert site.serving() == before
+    assert site.releases()[release] == "failed"
+    reason = json.loads(site.rig.vm.exec("tail", "-n", "1", AppFolder(APP).ledger))["reason"]
+    assert "it answers more slowly than the release before" in reason
+
+
 def test_status_says_what_serves_and_sees_the_machine_as_small_as_it_is(first_serves: Site) -> None:
     site = first_serves
     release, _ = site.serving()

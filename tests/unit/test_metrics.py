@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mldeploy.loadtest.server import Reading, between, parse
+from mldeploy.metrics import Reading, between, parse
 
 TEXT = """\
 # TYPE mldeploy_requests counter
@@ -17,8 +17,10 @@ mldeploy_request_seconds_bucket{{route="/predict",le="+Inf"}} {answered}
 # TYPE mldeploy_problems counter
 mldeploy_problems_total{{kind="overloaded"}} {refused}
 mldeploy_rows_total {rows}
-mldeploy_inference_runs_total {runs}
-mldeploy_inference_seconds_total {seconds}
+# TYPE mldeploy_inference_seconds histogram
+mldeploy_inference_seconds_bucket{{le="+Inf"}} {runs}
+mldeploy_inference_seconds_count {runs}
+mldeploy_inference_seconds_sum {seconds}
 process_cpu_seconds_total {seconds}
 process_resident_memory_bytes 64000000
 """

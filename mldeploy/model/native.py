@@ -44,8 +44,8 @@ ALWAYS = frozenset({"joblib", "numpy"})
 OF_ONNX = ("onnxruntime", "numpy")
 
 CHILD = Path(__file__).parent / "child"
-ANSWERING = ("__init__", "answers", "contents", "dialogue", "kinds", "limits", "problems", "serving", "ties")
-"""The modules that answered in the proof: they go with the bundle."""
+ANSWERING = "serving"
+"""The module that answered in the proof: it goes with the bundle, and those that it imports."""
 
 
 def serve_as_it_is(
@@ -209,7 +209,17 @@ def _graph(answers: Answers) -> Graph:
 
 
 def _answering() -> dict[str, bytes]:
-    return {f"mldeploy_child/{name}.py": (CHILD / f"{name}.py").read_bytes() for name in ANSWERING}
+    files = [CHILD / "__init__.py"]
+    waiting = [ANSWERING]
+    while waiting:
+        path = CHILD / f"{waiting.pop()}.py"
+        if path in files:
+            continue
+        files.append(path)
+        for node in ast.walk(ast.parse(path.read_bytes())):
+            if isinstance(node, ast.ImportFrom) and node.level:
+                waiting += [node.module] if node.module else [alias.name for alias in node.names]
+    return {f"mldeploy_child/{path.name}": path.read_bytes() for path in sorted(files)}
 
 
 def _modules(code: Path) -> dict[str, bytes]:

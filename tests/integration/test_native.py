@@ -6,7 +6,6 @@ import json
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -26,6 +25,7 @@ from tests.rig import images as rig
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from mldeploy.bundle import Bundle
 
@@ -62,6 +62,7 @@ joblib.dump(Rule().fit(rows, np.where(rows.age > 40, "yes", "no")), "rule_v1.0.j
 rows.to_parquet("rows.parquet")
 """
 
+PORT = 18431
 OLD = {"age": 70.5, "plan": "pro"}
 YOUNG = {"age": 20.25, "plan": "basic"}
 
@@ -141,13 +142,12 @@ def test_the_image_answers_as_the_original_and_refuses_what_it_refuses(image: Im
         cap_drop=["ALL"],
         security_opt=["no-new-privileges"],
         tmpfs={"/run/mldeploy": "uid=10001,gid=10001,mode=700", "/tmp": "mode=1777"},
-        ports={"8080/tcp": ("127.0.0.1", None)},
+        ports={"8080/tcp": ("127.0.0.1", PORT)},
     )
     try:
         code, said = container.exec_run(["python3", "-m", "mldeploy_runtime.control", "wait-ready", "--timeout", "60"])
         assert code == 0, said
-        container.reload()
-        url = f"http://127.0.0.1:{container.ports['8080/tcp'][0]['HostPort']}"
+        url = f"http://127.0.0.1:{PORT}"
         old, young = answers(url)
         assert (old["label"], young["label"]) == ("yes", "no")
         expected = originals(folder)
@@ -160,10 +160,10 @@ def test_the_image_answers_as_the_original_and_refuses_what_it_refuses(image: Im
 
 
 def test_it_is_served_without_docker_alike(bundle: Bundle, folder: Path) -> None:
-    with serving(bundle, "127.0.0.1", 18431):
-        old, young = answers("http://127.0.0.1:18431")
+    with serving(bundle, "127.0.0.1", PORT):
+        old, young = answers(f"http://127.0.0.1:{PORT}")
         assert [each["probabilities"]["yes"] for each in (old, young)] == pytest.approx(originals(folder), rel=1e-12)
-        assert refusals("http://127.0.0.1:18431") == [422, 422]
+        assert refusals(f"http://127.0.0.1:{PORT}") == [422, 422]
 
 
 def test_rows_of_a_file_are_scored_by_the_original(bundle: Bundle, folder: Path) -> None:
@@ -181,7 +181,7 @@ def test_a_bundle_whose_original_was_changed_is_not_served(bundle: Bundle, tmp_p
     shutil.copytree(bundle.path, copy)
     with (copy / "native" / "rule_v1.0.joblib").open("ab") as file:
         file.write(b"x")
-    with pytest.raises(MldeployError, match="ready|ended"), serving(read_bundle(copy), "127.0.0.1", 18432):
+    with pytest.raises(MldeployError, match=r"ready|ended"), serving(read_bundle(copy), "127.0.0.1", PORT):
         pass
 
 

@@ -113,13 +113,13 @@ class Native(Record):
     """How the original itself answers: what `native/<file>` is opened with.
 
     `python` is the Python, such as 3.13, for which `native/requirements.lock` pins what it needs; `select` names one
-    of several models in the file; `missing_is_none` the text fields in which a missing value is None, and not NaN.
+    of several models in the file; `fields` say how its rows are handed to it, as native/mldeploy_child takes them.
     """
 
     file: str
     python: str
     select: str | None = None
-    missing_is_none: tuple[str, ...] = ()
+    fields: tuple[dict[str, Any], ...]
 
 
 class Source(Record):

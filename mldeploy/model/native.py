@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import hashlib
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import asdict, replace
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -72,7 +72,7 @@ def serve_as_it_is(
         file=original.model.name,
         python=python,
         select=select,
-        missing_is_none=tuple(each.name for each in types if each.missing_is_none),
+        fields=tuple(asdict(each) for each in types),
     )
     with open_child(environment / "bin" / "python", session="serving") as child:
         child.ask(
@@ -134,7 +134,7 @@ def opened(bundle: Bundle, open_child: Callable[..., Child]) -> Iterator[Callabl
     assert native is not None  # noqa: S101
     folder = bundle.model_path.parent
     environment = _environment(native.python, (folder / "requirements.lock").read_text(encoding="utf-8"))
-    types = [FieldType(each.name, each.dtype, each.name in native.missing_is_none) for each in bundle.manifest.inputs]
+    types = [FieldType(**each) for each in native.fields]
     with open_child(environment / "bin" / "python", session="serving") as child:
         code = folder / "code"
         served = _open(bundle.model_path, child, native.select, code if code.is_dir() else None)

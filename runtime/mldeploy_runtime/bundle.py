@@ -97,12 +97,12 @@ class Graph(msgspec.Struct, frozen=True):
 
 
 class Native(msgspec.Struct, frozen=True):
-    """How `native/<file>`, the original, is opened: `select` names one of several models in it, and in the text fields
-    `missing_is_none` a missing value is None, and not NaN."""
+    """How `native/<file>`, the original, is opened: `select` names one of several models in it, and `fields` say how
+    its rows are handed to it, as native/mldeploy_child takes them."""
 
     file: str
+    fields: list[dict[str, Any]]
     select: str | None = None
-    missing_is_none: tuple[str, ...] = ()
 
 
 class Manifest(msgspec.Struct, frozen=True):

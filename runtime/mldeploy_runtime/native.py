@@ -34,13 +34,9 @@ def open_original(bundle: Path, manifest: Manifest) -> Callable[[list[Row]], lis
     folder = bundle / "native"
     _require_same(folder / native.file, manifest.source["sha256"])
     sys.path[:0] = [str(folder / "code"), str(folder)]
-    fields = [
-        {"name": field.name, "dtype": field.dtype, "missing_is_none": field.name in native.missing_is_none}
-        for field in manifest.inputs
-    ]
     try:
         serving = importlib.import_module("mldeploy_child.serving")
-        answer = serving.open_original(folder / native.file, native.select, fields)
+        answer = serving.open_original(folder / native.file, native.select, native.fields)
     except Exception as failure:  # the model's own code may raise anything
         raise BundleError(f"{native.file} cannot be opened: {type(failure).__name__}: {failure}") from failure
     names = [field.name for field in manifest.inputs]

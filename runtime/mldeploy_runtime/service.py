@@ -160,6 +160,8 @@ class Service:
             raise
         except Exception as failure:
             failed = failure if isinstance(failure, RowsFailedError) else RowsFailedError([failure] * len(asked.rows))
+            if isinstance(failed.first, Problem):  # an original refuses rows, where a graph answers all or fails
+                raise failed.first from None
             predictions = self._around_failures(failed, threshold, request_id)
             answered = [prediction for prediction in predictions if not isinstance(prediction, FailedRow)]
             if not answered or not rows_may_fail:

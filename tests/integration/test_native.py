@@ -153,8 +153,8 @@ def test_the_image_answers_as_the_original_and_refuses_what_it_refuses(image: Im
         expected = originals(folder)
         assert [each["probabilities"]["yes"] for each in (old, young)] == pytest.approx(expected, rel=1e-12)
         assert refusals(url) == [422, 422]
-        _, user = container.exec_run(["python3", "-c", "import os; print(os.getuid())"])
-        assert user.strip() == b"10001"
+        held = container.exec_run(["python3", "-c", "import os; print(os.getuid())"]).output
+        assert held == b"10001\n"
     finally:
         container.remove(force=True)
 

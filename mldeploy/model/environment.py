@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
+import re
 from dataclasses import asdict, dataclass, field
 from importlib import metadata
 from typing import TYPE_CHECKING
@@ -40,6 +41,9 @@ PYTHONS = ("3.13", "3.12", "3.11", "3.10", "3.9")
 NO_GPU = "nvidia-nccl-cu12; sys_platform == 'never'\n"
 """xgboost's wheels ask for 300 MB that only several graphics cards use."""
 
+VERSION = re.compile(r"\d+(\.\d+)*(\.?[a-z]+\d+)*")
+"""What may stand behind a package's name when it is asked for: the text comes from the file."""
+
 KEPT_ENVIRONMENTS = 8
 
 
@@ -61,8 +65,18 @@ class Needs:
 
 
 def needs_of(path: Path, names: Names, requirements: Path | None = None) -> Needs:
-    """What the file at `path`, whose names the scan found, needs. UsageError when it was saved by several versions."""
+    """What the file at `path`, whose names the scan found, needs.
+
+    UsageError when the version that it records of a library is none, or there are several.
+    """
     for library, versions in names.versions.items():
+        for version in versions:
+            if not VERSION.fullmatch(version):
+                raise UsageError(
+                    f"{path.name} is damaged or hostile",
+                    cause=f"it says that {DISTRIBUTIONS[library][0]} {version[:40]!r} saved it, which is no version",
+                    remedy="Package a file whose origin you trust.",
+                )
         if len(versions) > 1:
             raise UsageError(
                 f"{path.name} holds parts saved by several versions of {DISTRIBUTIONS[library][0]}",

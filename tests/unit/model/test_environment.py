@@ -66,6 +66,15 @@ def test_a_file_saved_in_parts_by_several_versions_is_refused(tmp_path: Path) ->
     assert refusal.value.cause == "1.9.1, 1.10.0"
 
 
+def test_a_recorded_version_cannot_bring_other_packages(tmp_path: Path) -> None:
+    for hostile in ("1.2.2\nevil", "1.2.2 --index-url http://x", "@ http://x/evil.whl", "", "1.2.2; a"):
+        names = Names(frozenset(), frozenset(), {"sklearn": frozenset({hostile})})
+        with pytest.raises(UsageError, match="hostile"):
+            needs_of(tmp_path / "model.joblib", names)
+    for version in ("1.2.2", "1.6.0rc1", "1.9.dev0", "0.24.2.post1"):
+        needs_of(tmp_path / "model.joblib", Names(frozenset(), frozenset(), {"sklearn": frozenset({version})}))
+
+
 def test_a_missing_requirements_file_is_named(save: Save, tmp_path: Path) -> None:
     path = save(LogisticRegression().fit(X, Y))
     with pytest.raises(UsageError, match=r"none\.txt"):

@@ -36,12 +36,13 @@ def put_site(executor: Executor, folder: AppFolder, site: Site) -> str:
 
 def apply_sites(executor: Executor, sites: Mapping[str, Site]) -> bool:
     """Bring Caddy up to `sites`; whether there was anything to do."""
-    text = caddy.caddyfile(sites)
-    digest = hashlib.sha256(text.encode()).hexdigest()
-    if executor.run(files.read(APPLIED)).stdout == digest:
+    digest = _digest(caddy.caddyfile(sites))
+    before = executor.run(files.read(APPLIED)).stdout
+    if before == digest:
         return False
     _write(executor, sites)
-    executor.run(caddy.apply(digest), deadline=60)
+    nobody_is_served = before == _digest(caddy.caddyfile({}))
+    executor.run(caddy.apply(digest, 0 if nobody_is_served else caddy.CLOSING_SECONDS), deadline=60)
     return True
 
 
@@ -67,7 +68,7 @@ def start_caddy(executor: Executor, *, upgrade: bool = False) -> str:
             cause=failure.cause,
             remedy="Stop what else listens on port 80 or 443 there: `ss -ltnp` names it.",
         ) from failure
-    executor.run(files.write(APPLIED), stdin=hashlib.sha256(text.encode()).hexdigest())
+    executor.run(files.write(APPLIED), stdin=_digest(text))
     return executor.run(["docker", "exec", CADDY_CONTAINER, "caddy", "version"]).stdout
 
 
@@ -81,6 +82,10 @@ def read_root(executor: Executor) -> str:
             remedy="Caddy makes one for the first app without a public domain: ship one, or wait a moment.",
         )
     return result.stdout + "\n"
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _write(executor: Executor, sites: Mapping[str, Site]) -> str:

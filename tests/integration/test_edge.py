@@ -190,7 +190,9 @@ def test_an_app_that_is_destroyed_is_gone_but_for_its_ledger_and_disturbs_nobody
 
 def test_a_body_over_the_limit_is_refused_at_the_edge(edge: Edge) -> None:
     trust = ssl.create_default_context(cadata=edge.root)
-    answer = httpx.post(f"{edge.url}/predict", content=b" " * (17 * 1024**2), verify=trust, timeout=30)
+    headers = {"Authorization": f"Bearer {edge.key}"}
+    body = b" " * (17 * 1024**2)
+    answer = httpx.post(f"{edge.url}/predict", content=body, headers=headers, verify=trust, timeout=30)
     assert answer.status_code == 413
     assert answer.headers["content-type"] == "application/problem+json"
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 HEALTH_INTERVAL_MS = 200
 HEALTH_TIMEOUT_MS = 1000
-CLOSING_SECONDS = 1
+CLOSING_SECONDS = 5
 STOP_SECONDS = 30
 
 NEXT_CONTAINER = f"{CADDY_CONTAINER}-next"
@@ -213,10 +213,10 @@ docker rename "$next" "$old"
     return ["sh", "-c", script, "replace", *arguments, *run(NEXT_CONTAINER, image)]
 
 
-def apply(digest: str) -> list[str]:
+def apply(digest: str, closing_seconds: int) -> list[str]:
     """Reload the Caddyfile without breaking a connection, and note its digest: again one command.
 
-    A reload closes idle connections while clients may write to them. So for a second before it each answer
+    A reload closes idle connections while clients may write to them. So for some seconds before it each answer
     closes its connection, until none is idle that a client still uses.
     """
     script = """
@@ -228,7 +228,7 @@ sleep "$seconds"
 "$@" >&2
 printf %s "$digest" > "$applied"
 """
-    return ["sh", "-c", script, "apply", CLOSING, str(CLOSING_SECONDS), APPLIED, digest, *reload()]
+    return ["sh", "-c", script, "apply", CLOSING, str(closing_seconds), APPLIED, digest, *reload()]
 
 
 def validate() -> list[str]:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from mldeploy.plan import Done
     from mldeploy.release.ledger import LoadtestRecord
     from mldeploy.release.outcome import Outcome
+    from mldeploy.release.targets import Target
 
 Host = Annotated[
     str | None,
@@ -71,14 +72,22 @@ def rollback(
     current_secrets: Annotated[
         bool, typer.Option("--current-secrets", help="Give it today's secrets, not those it was shipped with.")
     ] = False,
+    only_list: Annotated[bool, typer.Option("--list", help="List what can be chosen; change nothing.")] = False,
     json: Json = False,
 ) -> None:
     """Let the release that served before serve again, with its own settings."""
     from mldeploy.host.names import choose_host
+    from mldeploy.host.ssh import connect
     from mldeploy.release.rollback import rollback as roll_back
+    from mldeploy.release.targets import list_targets
 
     config = load_config()
     host = choose_host(config, host)
+    if only_list:
+        with connect(host, config) as ssh:
+            name, targets = list_targets(ssh, app or config.app.name)
+        _show_targets(name, targets, json=json)
+        return
     outcome = roll_back(
         release, host, config, app=app, watch_seconds=watch, report=report, current_secrets=current_secrets
     )
@@ -129,6 +138,31 @@ def releases(host: Host = None, app: App = None, json: Json = False) -> None:
             row.bundle_id[:8],
             f"{row.max_error:.1e}",
             f"[green]{row.state}[/]" if row.state == "serving" else row.state,
+            _tested(row.loadtest),
+            f"{row.shipped_at:%Y-%m-%d %H:%M}",
+            row.by,
+        )
+    console.out.print(table)
+
+
+def _show_targets(app: str, targets: list[Target], *, json: bool) -> None:
+    if json:
+        console.emit_json([target.to_json() for target in targets])
+        return
+    table = Table(title=app, title_justify="left", box=None, pad_edge=False, header_style="dim")
+    for column in ("release", "version", "commit", "parity"):
+        table.add_column(column, no_wrap=True)
+    for column in ("rollback", "load test, p99", "shipped (UTC)", "by"):
+        table.add_column(column, overflow="fold")
+    for target in targets:
+        row = target.row
+        able = "[green]the default[/]" if target.is_default else "[green]can be named[/]"
+        table.add_row(
+            row.release,
+            row.version,
+            (row.git_commit or "")[:8],
+            f"{row.max_error:.1e}",
+            f"[dim]{target.refusal}[/]" if target.refusal else able,
             _tested(row.loadtest),
             f"{row.shipped_at:%Y-%m-%d %H:%M}",
             row.by,

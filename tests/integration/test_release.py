@@ -254,6 +254,20 @@ def test_a_release_whose_process_dies_in_the_watch_is_switched_back_from(first_s
     assert site.running() == {f"{APP}-{before[0]}"}
 
 
+def test_the_list_of_targets_names_the_default_and_says_why_others_cannot_be_chosen(first_serves: Site) -> None:
+    site = first_serves
+    (served, _), states = site.serving(), site.releases()
+    targets = {target["release"]: target for target in mldeploy(site.folder, "rollback", "--list", "--json").outcome}
+    assert targets.keys() == states.keys()
+    assert "is what serves now" in targets[served]["refusal"]
+    failed = [release for release, state in states.items() if state in ("failed", "interrupted")]
+    assert all("never served" in targets[release]["refusal"] for release in failed)
+    (default,) = [release for release, target in targets.items() if target["default"]]
+    assert not targets[default]["refusal"]
+    assert site.rollback()["release"] == default
+    assert site.serving()[0] == default
+
+
 def test_a_release_that_answers_far_more_slowly_is_switched_back_from_with_the_reason_in_the_ledger(
     first_serves: Site,
 ) -> None:

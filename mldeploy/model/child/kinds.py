@@ -16,6 +16,8 @@ FAMILIES = {
     "density_estimator": "clusterer",
     "DensityEstimator": "clusterer",
 }
+RANKERS = ("lightgbm.sklearn.LGBMRanker", "xgboost.sklearn.XGBRanker")
+"""What says nothing of its kind: its predict() answers a number to order rows by."""
 INDICATOR = (0, 1)
 
 
@@ -31,6 +33,8 @@ class Kind:
 
 def find_family(model: Any) -> str | None:
     """`classifier`, `regressor`, `outlier`, `clusterer` or `transformer`; None for what answers no new rows."""
+    if f"{type(model).__module__}.{type(model).__qualname__}" in RANKERS:
+        return "regressor"
     if hasattr(model, "predict"):
         return FAMILIES.get(_estimator_type(model))
     return "transformer" if hasattr(model, "transform") else None

@@ -37,6 +37,8 @@ def convert_stock(model: Any, fields: list[dict[str, Any]], kind: Kind, precisio
     ]
     options = {id(model): {"zipmap": False}} if kind.task == "classifier" else None
     built = skl2onnx.to_onnx(model, initial_types=types, options=options, target_opset=OPSETS)
+    if any(node.op_type == "Tokenizer" for node in built.graph.node):
+        raise NotEmitted("the converter knows no letters but ASCII's, which rows of other texts would tell too late")
     renamed = {each["name"] for each in tensors} - {value.name for value in built.graph.input}
     if renamed:
         raise NotEmitted(f"the converter renamed the inputs {', '.join(sorted(renamed))}")

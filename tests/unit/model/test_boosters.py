@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import xgboost
+from sklearn.compose import make_column_transformer
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -80,3 +81,13 @@ def test_a_vectorizer_with_code_of_its_own_is_refused_with_the_reason(tmp_path: 
     with pytest.raises(MldeployError) as refusal:
         package_model(model, into=tmp_path / "build", backend="onnx")
     assert "strip_accents='unicode'" in str(refusal.value.cause)
+
+
+def test_texts_are_not_left_to_a_converter_that_knows_ascii_alone(tmp_path: Path, save: Save) -> None:
+    x = pd.DataFrame({"review": ["good and cheap", "bad, very bad", "cheap but bad", "good film"] * 5, "stars": 3.0})
+    columns = make_column_transformer((TfidfVectorizer(), "review"), ("passthrough", ["stars"]))
+    model = save(make_pipeline(columns, LogisticRegression()).fit(x, [1, 0, 0, 1] * 5))
+    x.to_parquet(tmp_path / "sample.parquet")
+    bundle = package_model(model, sample=tmp_path / "sample.parquet", into=tmp_path / "build")
+    assert bundle.manifest.precision.dtype == "float64"
+    assert "no letters but ASCII's" in (bundle.path / "report" / "report.json").read_text()

@@ -59,6 +59,30 @@ def two_outputs() -> data.Data:
     return x.iloc[:, 2:], x.iloc[:, :2]
 
 
+@cache
+def penguins_without_gaps() -> data.Data:
+    x, _ = data.complete_penguins()
+    return x.drop(columns="body_mass_g"), x["body_mass_g"]
+
+
+@cache
+def tumours_in_groups() -> data.Data:
+    """To be put in order within groups of a tenth."""
+    x, y = tumours_numbered()
+    return x, np.asarray(y)
+
+
+class Ranked:
+    """Fits a ranker on ten groups."""
+
+    def __init__(self, estimator: Any) -> None:
+        self.estimator = estimator
+
+    def fit(self, x: Any, y: Any) -> Any:
+        sizes = [len(part) for part in np.array_split(y, 10)]
+        return self.estimator.fit(x, y, group=sizes)
+
+
 class Early:
     """Fits an estimator with rows held back, on which training stops."""
 
@@ -146,6 +170,7 @@ def xgboost_cases() -> dict[str, Case]:
         "xgboost/pseudo-huber": Case(regressor(objective="reg:pseudohubererror"), data.diabetes),
         "xgboost/log-error": Case(regressor(objective="reg:squaredlogerror"), data.diabetes),
         "xgboost/linear-regressor": Case(regressor(booster="gblinear"), data.diabetes),
+        "xgboost/ranker": Case(lambda: Ranked(xgb("XGBRanker")), tumours_in_groups),
         "xgboost/log-target": Case(
             lambda: compose.TransformedTargetRegressor(xgb("XGBRegressor"), func=np.log, inverse_func=np.exp),
             data.diabetes,
@@ -186,6 +211,7 @@ def lightgbm_cases() -> dict[str, Case]:
         "lightgbm/linear-tree": Case(regressor(linear_tree=True), data.diabetes),
         "lightgbm/linear-tree-gaps": Case(regressor(linear_tree=True), data.diabetes_with_gaps),
         "lightgbm/linear-tree-classes": Case(lambda: lgb(linear_tree=True), data.penguins_numbers),
+        "lightgbm/ranker": Case(lambda: Ranked(lgb("LGBMRanker")), tumours_in_groups),
         "lightgbm/regressor": Case(regressor(), data.diabetes_with_gaps),
         "lightgbm/forest-regressor": Case(regressor(**bagged), data.diabetes),
         "lightgbm/poisson": Case(regressor(objective="poisson"), data.diabetes),
@@ -259,6 +285,9 @@ def catboost_cases() -> dict[str, Case]:
         "catboost/absolute": Case(regressor(loss_function="MAE"), data.diabetes),
         "catboost/quantile": Case(regressor(loss_function="Quantile:alpha=0.9"), data.diabetes),
         "catboost/several-outputs": Case(regressor(loss_function="MultiRMSE"), two_outputs),
+        "catboost/categories": Case(
+            regressor(cat_features=["island", "sex"], one_hot_max_size=9), penguins_without_gaps, "categorical features"
+        ),
         "catboost/uncertainty": Case(
             regressor(loss_function="RMSEWithUncertainty"), data.diabetes, "RMSEWithUncertainty"
         ),

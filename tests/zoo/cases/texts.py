@@ -13,7 +13,13 @@ from sklearn import compose, datasets, linear_model, naive_bayes, svm
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.decomposition import TruncatedSVD
 from sklearn.feature_extraction import DictVectorizer
-from sklearn.feature_extraction.text import CountVectorizer, TfidfTransformer, TfidfVectorizer, strip_tags
+from sklearn.feature_extraction.text import (
+    CountVectorizer,
+    HashingVectorizer,
+    TfidfTransformer,
+    TfidfVectorizer,
+    strip_tags,
+)
 from sklearn.pipeline import FeatureUnion, make_pipeline
 
 from tests.zoo.cases import data
@@ -188,6 +194,7 @@ def refusals() -> dict[str, Case]:
             texts(CountVectorizer, preprocessor=strip_tags), paragraphs, "a preprocessor of its own"
         ),
         "texts/plain-words": Case(texts(CountVectorizer, strip_accents="unicode"), paragraphs, "strip_accents"),
+        "texts/hashing": Case(texts(HashingVectorizer, n_features=64), paragraphs, "HashingVectorizer has no exact"),
         "texts/odd-pattern": Case(texts(CountVectorizer, token_pattern=r"\w+-\w+"), paragraphs, "token_pattern"),
     }
 

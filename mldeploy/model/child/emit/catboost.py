@@ -11,11 +11,11 @@ import numpy as np
 from onnx import TensorProto
 
 from . import scores
-from .registry import Prediction, Splits, predictor, require, splitter
+from .registry import Prediction, Splits, composite, numeric_matrix, require, splitter
 from .tree_ensemble import Tree, tree_rows
 
 if TYPE_CHECKING:
-    from .graph import Graph
+    from .graph import Column, Graph
 
 EXPONENTIAL = ("Poisson", "Tweedie")
 IDENTITY = (
@@ -25,10 +25,10 @@ IDENTITY = (
 BINARY = ("CrossEntropy", "Focal", "Logloss")
 
 
-@predictor("catboost:CatBoostClassifier")
-def catboost_classifier(graph: Graph, model: Any, x: str) -> Prediction:
+@composite("catboost:CatBoostClassifier")
+def catboost_classifier(graph: Graph, model: Any, columns: list[Column]) -> Prediction:
     saved = _saved(model)
-    raw, loss = _raw(graph, model, saved, x), _loss(saved)
+    raw, loss = _raw(graph, model, saved, columns), _loss(saved)
     if loss in BINARY:
         threshold = float(model.get_probability_threshold() or 0.5)
         decided = graph.add("Sub", raw, float(np.log(threshold / (1 - threshold))))
@@ -39,10 +39,10 @@ def catboost_classifier(graph: Graph, model: Any, x: str) -> Prediction:
     return Prediction(scores.top_index(graph, raw), shares, raw)
 
 
-@predictor("catboost:CatBoostRegressor")
-def catboost_regressor(graph: Graph, model: Any, x: str) -> Prediction:
+@composite("catboost:CatBoostRegressor")
+def catboost_regressor(graph: Graph, model: Any, columns: list[Column]) -> Prediction:
     saved = _saved(model)
-    raw, loss = _raw(graph, model, saved, x), _loss(saved)
+    raw, loss = _raw(graph, model, saved, columns), _loss(saved)
     require(loss in EXPONENTIAL + IDENTITY, model, f"the loss {loss}")
     value = graph.add("Exp", raw) if loss in EXPONENTIAL else raw
     return Prediction(value=scores.flat(graph, value) if _width(saved) == 1 else value)
@@ -72,10 +72,11 @@ def _width(saved: dict[str, Any]) -> int:
     return len(saved["scale_and_bias"][1])
 
 
-def _raw(graph: Graph, model: Any, saved: dict[str, Any], x: str) -> str:
+def _raw(graph: Graph, model: Any, saved: dict[str, Any], given: list[Column]) -> str:
     """The scaled sum of all leaves: double [rows, scores]."""
     for kind in ("categorical", "text", "embedding"):
         require(not saved["features_info"].get(f"{kind}_features"), model, f"{kind} features")
+    x = numeric_matrix(graph, model, given)
     floats = saved["features_info"]["float_features"]
     # Training may have chosen that a missing value is larger than all others; else it is above no border.
     above = [int(each["flat_feature_index"]) for each in floats if each["nan_value_treatment"] == "AsTrue"]

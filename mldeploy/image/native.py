@@ -29,15 +29,19 @@ OF_ONNX = frozenset({"onnxruntime", "flatbuffers", "protobuf"})
 
 
 def base_for(bundle: Bundle, base: str) -> str:
-    """The base image: the one that is set, and for a native bundle its sibling with the original's Python.
+    """The base image: the one that is set, or for a native bundle its sibling with the original's Python."""
+    native = bundle.manifest.native
+    return base if native is None else base_with(native.python, base)
 
-    >>> OFFICIAL.fullmatch("python:3.13-slim")["variant"]
-    '-slim'
+
+def base_with(python: str, base: str) -> str:
+    """The sibling of an official image; an image of another name is taken as it is.
+
+    >>> base_with("3.11", "python:3.13-slim")
+    'python:3.11-slim'
     """
     named = OFFICIAL.fullmatch(base)
-    if bundle.manifest.native is None or named is None:
-        return base
-    return f"{named['name']}:{bundle.manifest.native.python}{named['variant'] or ''}"
+    return f"{named['name']}:{python}{named['variant'] or ''}" if named else base
 
 
 @contextmanager
@@ -61,11 +65,7 @@ def merged_lock(locked: str, source: RuntimeSource) -> str:
 
 
 def entries(locked: str) -> dict[str, str]:
-    """The text that pins each package, hashes included, by its name.
-
-    >>> entries("a==1 \\\\\\n    --hash=x\\nb==2\\n")
-    {'a': 'a==1 \\\\\\n    --hash=x\\n', 'b': 'b==2\\n'}
-    """
+    """The text that pins each package, hashes included, by its name."""
     parts = re.split(r"^(?=[A-Za-z0-9])", locked, flags=re.MULTILINE)
     return {part.partition("==")[0]: part for part in parts if "==" in part}
 

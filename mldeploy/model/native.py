@@ -100,7 +100,7 @@ def serve_as_it_is(
         comparison=comparison,
         precision=Precision(dtype="float64", reason="the original itself answers"),
         native=native,
-        beside={"requirements.lock": locked.encode(), **_answering(), **(_modules(code) if code else {})},
+        beside={"requirements.lock": locked.encode(), **answering_modules(), **(modules_in(code) if code else {})},
     )
     return answering, attempt, cost
 
@@ -208,7 +208,8 @@ def _graph(answers: Answers) -> Graph:
     )
 
 
-def _answering() -> dict[str, bytes]:
+def answering_modules() -> dict[str, bytes]:
+    """The code that asks the original, by its path below native/."""
     files = [CHILD / "__init__.py"]
     waiting = [ANSWERING]
     while waiting:
@@ -222,7 +223,7 @@ def _answering() -> dict[str, bytes]:
     return {f"mldeploy_child/{path.name}": path.read_bytes() for path in sorted(files)}
 
 
-def _modules(code: Path) -> dict[str, bytes]:
+def modules_in(code: Path) -> dict[str, bytes]:
     """The modules in the folder, and all that lies in its packages."""
     within = [path for name in modules_of(code) for path in (code / name).rglob("*")]
     files = [path.relative_to(code) for path in (*code.glob("*.py"), *within) if path.is_file()]

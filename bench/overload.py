@@ -42,11 +42,8 @@ async def overload(port: int, request: bytes, options: argparse.Namespace) -> bo
     """Whether it refused what was too much, kept its latency, and recovered."""
     capacity = await saturate(port, request, options.capacity_seconds)
     print(f"capacity {capacity:.0f} requests of 100 rows a second")
-    phases = (
-        ("before", LIGHT, LIGHT_SECONDS),
-        ("overload", TOO_MUCH, options.seconds),
-        ("after", LIGHT, LIGHT_SECONDS),
-    )
+    light = (LIGHT, LIGHT_SECONDS)
+    phases = {"before": light, "overload": (TOO_MUCH, options.seconds), "after": light}
     p99 = {}
     outcome = {}
     for name, (share, seconds) in phases.items():

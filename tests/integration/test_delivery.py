@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from tests.rig import Rig, Vm
 
 MODEL_OVERHEAD = 64 * 1024
-SSH_OVERHEAD = 32 * 1024
-"""What handshakes and the commands around a transfer take, in bytes."""
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import shutil
 import subprocess
@@ -169,11 +170,10 @@ def test_it_is_served_without_docker_alike(bundle: Bundle, folder: Path) -> None
 def test_rows_of_a_file_are_scored_by_the_original(bundle: Bundle, folder: Path) -> None:
     scored = mldeploy(folder, "score", str(bundle.path), "rows.parquet", "--out", "scored.csv")
     assert scored.exit_code == 0, scored.stderr
-    assert (folder / "scored.csv").read_text().splitlines()[0].split(",")[-3:] == [
-        "label",
-        "probability:no",
-        "probability:yes",
-    ]
+    with (folder / "scored.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 200
+    assert all(row["label"] == ("yes" if float(row["probability:yes"]) > 0.5 else "no") for row in rows)
 
 
 def test_a_bundle_whose_original_was_changed_is_not_served(bundle: Bundle, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import warnings
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,6 +35,7 @@ def estimators_page() -> str:
     return INTRODUCTION + "".join(_row(path, *found) for path, found in sorted(cases_by_estimator().items()))
 
 
+@cache
 def cases_by_estimator() -> dict[str, tuple[list[str], list[str]]]:
     """For each public estimator with an emitter the names of the cases that convert, and of those refused for it."""
     public = [path for path in written() if not path.startswith("mldeploy.") and ":_" not in path]

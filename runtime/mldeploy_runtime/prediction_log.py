@@ -1,6 +1,6 @@
 """The prediction log: what was asked and what was answered, one JSON line a row, in files under a folder.
 
-A request only puts its rows into a queue. A thread makes lines of them twice a second, a few at a time so that the
+A request only puts its rows into a queue. A thread makes lines of them four times a second, a few at a time so that the
 event loop is not held up, and has them on the disk before the next time. When the disk is full, slow or away,
 predictions go on; the lines that are lost are counted.
 """
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 # Places in the numbers: lines written; lost for want of disk; lost because too many waited.
 WRITTEN, LOST, OVERFLOWED = range(3)
 
-WRITE_EVERY_SECONDS = 0.5
+WRITE_EVERY_SECONDS = 0.25
 SWEEP_EVERY_SECONDS = 2.0
 MOST_WAITING_ROWS = 20_000
 # So many lines are made at once, and then the event loop has its turn.

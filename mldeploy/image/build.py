@@ -103,7 +103,8 @@ def build_image(
     platform = platform or settings.platform or DEFAULT_PLATFORM
     name, tag = bundle.manifest.name, f"{bundle.manifest.tag}-debug" if debug else bundle.manifest.tag
     engine = connect()
-    stored = stored_model(bundle, model) if model else None
+    # An original stays in the image: the server opens it where its code lies.
+    stored = stored_model(bundle, model) if model and bundle.manifest.native is None else None
     if stored:
         upload_model(bundle, stored)
     with explained("build the image"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,7 +15,8 @@ from mldeploy.config import load_config
 from mldeploy.errors import UsageError
 
 if TYPE_CHECKING:
-    from mldeploy.plan import Done
+    from mldeploy.plan import Done, Report
+    from mldeploy.release.companions import OnHosts
     from mldeploy.release.ledger import LoadtestRecord
     from mldeploy.release.outcome import Outcome
     from mldeploy.release.targets import Target
@@ -22,6 +24,17 @@ if TYPE_CHECKING:
 Host = Annotated[
     str | None,
     typer.Option("--host", help="A host of mldeploy.toml, or an alias of ~/.ssh/config.", show_default=False),
+]
+Hosts = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--host",
+        help="A host of mldeploy.toml, or an alias of ~/.ssh/config. Several switch together, or none of them.",
+        show_default=False,
+    ),
+]
+KeepGoing = Annotated[
+    bool, typer.Option("--keep-going", help="Let each of several hosts act for itself, whatever becomes of the others.")
 ]
 App = Annotated[str | None, typer.Option("--app", help="The app, where the host has several.", show_default=False)]
 Watch = Annotated[
@@ -34,7 +47,8 @@ def ship(
     bundle: Annotated[
         Path | None, typer.Argument(help="The bundle; by default the one packaged last.", show_default=False)
     ] = None,
-    host: Host = None,
+    hosts: Hosts = None,
+    keep_going: KeepGoing = False,
     watch: Watch = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the steps; change nothing.")] = False,
     require_loadtest: Annotated[
@@ -42,23 +56,35 @@ def ship(
     ] = False,
     json: Json = False,
 ) -> None:
-    """Ship a bundle to a host and switch its traffic to it, without one lost request."""
+    """Ship a bundle to hosts and switch their traffic to it, without one lost request."""
     from mldeploy.host.names import choose_host
+    from mldeploy.release.companions import on_hosts
     from mldeploy.release.loadtests import require_passed
     from mldeploy.release.ship import plan_ship
     from mldeploy.release.ship import ship as ship_bundle
 
     config = load_config()
-    host = choose_host(config, host)
+    names = hosts or [choose_host(config, None)]
     chosen = read_bundle(bundle or newest_bundle(config.build_dir))
     if require_loadtest:
         require_passed(chosen.manifest, config)
-    console.note(f"shipping {chosen.manifest.name} {chosen.manifest.version} ({chosen.path}) to {host}")
+    console.note(f"shipping {chosen.manifest.name} {chosen.manifest.version} ({chosen.path}) to {', '.join(names)}")
     if dry_run:
-        for number, step in enumerate(plan_ship(chosen, host, config, watch_seconds=watch), start=1):
-            console.out.print(f"{number:2}. {step.says}", markup=False)
+        for name in names:
+            console.note(name)
+            for number, step in enumerate(plan_ship(chosen, name, config, watch_seconds=watch), start=1):
+                console.out.print(f"{number:2}. {step.says}", markup=False)
         return
-    show(ship_bundle(chosen, host, config, watch_seconds=watch, report=report), json=json)
+    show_all(
+        on_hosts(
+            names,
+            lambda name, companions: ship_bundle(
+                chosen, name, config, watch_seconds=watch, report=reporter(name, names), companions=companions
+            ),
+            keep_going=keep_going,
+        ),
+        json=json,
+    )
 
 
 def rollback(
@@ -66,7 +92,8 @@ def rollback(
         str | None,
         typer.Argument(help="A release such as r3, or its version; by default the one before.", show_default=False),
     ] = None,
-    host: Host = None,
+    hosts: Hosts = None,
+    keep_going: KeepGoing = False,
     app: App = None,
     watch: Watch = None,
     current_secrets: Annotated[
@@ -78,20 +105,34 @@ def rollback(
     """Let the release that served before serve again, with its own settings."""
     from mldeploy.host.names import choose_host
     from mldeploy.host.ssh import connect
+    from mldeploy.release.companions import on_hosts
     from mldeploy.release.rollback import rollback as roll_back
     from mldeploy.release.targets import list_targets
 
     config = load_config()
-    host = choose_host(config, host)
+    names = hosts or [choose_host(config, None)]
     if only_list:
-        with connect(host, config) as ssh:
+        with connect(names[0], config) as ssh:
             name, targets = list_targets(ssh, app or config.app.name)
         _show_targets(name, targets, json=json)
         return
-    outcome = roll_back(
-        release, host, config, app=app, watch_seconds=watch, report=report, current_secrets=current_secrets
+    show_all(
+        on_hosts(
+            names,
+            lambda name, companions: roll_back(
+                release,
+                name,
+                config,
+                app=app,
+                watch_seconds=watch,
+                report=reporter(name, names),
+                current_secrets=current_secrets,
+                companions=companions,
+            ),
+            keep_going=keep_going,
+        ),
+        json=json,
     )
-    show(outcome, json=json)
 
 
 def destroy(
@@ -182,7 +223,23 @@ def report(done: Done) -> None:
     console.step(done.says, detail)
 
 
-def show(outcome: Outcome, *, json: bool) -> None:
+def reporter(host: str, hosts: list[str]) -> Report:
+    """What shows a host's steps; where there are several hosts, with its name."""
+    return report if len(hosts) == 1 else lambda done: report(replace(done, says=f"{host}: {done.says}"))
+
+
+def show_all(found: OnHosts, *, json: bool) -> None:
+    """What became of each host; raises what went wrong, after all that went well was shown."""
+    outcomes = list(found.outcomes.values())
+    for outcome in outcomes:
+        _show(outcome, json=json)
+    if json and outcomes:
+        several = len(outcomes) + len(found.failures) > 1
+        console.emit_json([outcome.to_json() for outcome in outcomes] if several else outcomes[0].to_json())
+    found.raise_failures()
+
+
+def _show(outcome: Outcome, *, json: bool) -> None:
     for warning in outcome.warnings:
         console.warn(warning)
     before = f" in place of {outcome.previous}" if outcome.previous else ""
@@ -194,5 +251,3 @@ def show(outcome: Outcome, *, json: bool) -> None:
     if outcome.key and not json:
         console.note("its first API key follows; keep it, for it is shown this once")
         console.out.print(outcome.key, highlight=False)
-    if json:
-        console.emit_json(outcome.to_json())

@@ -12,6 +12,7 @@ from mldeploy.release.lock import whoami
 if TYPE_CHECKING:
     from mldeploy.host.executor import Executor
     from mldeploy.host.layout import AppFolder
+    from mldeploy.release.companions import Companions
     from mldeploy.release.watch import Watch
 
 
@@ -20,7 +21,8 @@ class Operation:
     """One ship or rollback on a host: `release` is to serve in place of `previous`.
 
     `proxy` is Caddy's address on the network of releases. `begun` is the time.monotonic() at which the person's
-    command began. `ready_seconds` is how long the release may take to become ready.
+    command began. `companions` are the other hosts that switch with this one. `ready_seconds` is how long the
+    release may take to become ready.
     """
 
     executor: Executor
@@ -33,6 +35,7 @@ class Operation:
     proxy: str
     watch: Watch
     begun: float
+    companions: Companions | None = None
     ready_seconds: float = 60
 
     @property

@@ -27,6 +27,7 @@ from mldeploy.release.watch import Watch
 if TYPE_CHECKING:
     from mldeploy.config import Config
     from mldeploy.host.executor import Executor
+    from mldeploy.release.companions import Companions
     from mldeploy.release.ledger import History
     from mldeploy.release.state import AppState
 
@@ -40,10 +41,12 @@ def rollback(
     watch_seconds: float | None,
     report: Report,
     current_secrets: bool = False,
+    companions: Companions | None = None,
 ) -> Outcome:
     """Switch back to `release`, by default the one that served before and was not itself rolled back from.
 
-    It has the secrets it was shipped with, unless `current_secrets` gives it today's.
+    It has the secrets it was shipped with, unless `current_secrets` gives it today's. With `companions` the host
+    switches when they do, or not at all.
 
     Raises UsageError when there is none, or it cannot be chosen; MldeployError when it fails, and then what
     served before serves.
@@ -59,6 +62,9 @@ def rollback(
                 execute(setup_steps(executor, facts), report)
             settled = settle(executor, app, network_of(facts), report)
             if already := _already_done(settled, release):
+                if companions:
+                    companions.proven()
+                    companions.stood()
                 url = url_of(read_site(executor, settled.state.folder), host, config)
                 return _settled_outcome(host, settled.state, url, already, time.monotonic() - begun)
             state = settled.state
@@ -74,6 +80,7 @@ def rollback(
                 proxy=caddy_address(network_of(facts)),
                 watch=Watch.of(config, watch_seconds),
                 begun=begun,
+                companions=companions,
             )
             site = read_site(executor, op.folder)
             changed = changed_secrets(executor, op.folder, target)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from mldeploy.host.facts import Facts
     from mldeploy.host.layout import AppFolder
     from mldeploy.image.store import StoredModel
+    from mldeploy.release.companions import Companions
     from mldeploy.release.delivery import Delivery
 
 READY_SECONDS = 60
@@ -52,8 +54,18 @@ PREDICTION_LOG_NOTE = (
 )
 
 
-def ship(bundle: Bundle, host: str, config: Config, *, watch_seconds: float | None, report: Report) -> Outcome:
+def ship(
+    bundle: Bundle,
+    host: str,
+    config: Config,
+    *,
+    watch_seconds: float | None,
+    report: Report,
+    companions: Companions | None = None,
+) -> Outcome:
     """Build and push the bundle's image, prepare the host if it is bare, and switch its traffic to the new release.
+
+    With `companions` it switches when they do, or not at all.
 
     Raises MldeployError when it fails; what served before then serves, and the ledger says why.
     """
@@ -65,7 +77,8 @@ def ship(bundle: Bundle, host: str, config: Config, *, watch_seconds: float | No
         require_room(host, facts)
         delivery = delivery_of(bundle, config, facts.architecture)
         stored = stored_model(bundle, config.model)
-        published = execute(delivery.steps(), report)
+        with companions.publishing if companions else nullcontext():
+            published = execute(delivery.steps(), report)
         with hold(ssh, f"shipping {app} {bundle.manifest.version}") as executor:
             # Another laptop may have prepared the host since.
             facts = gather(executor)
@@ -73,7 +86,7 @@ def ship(bundle: Bundle, host: str, config: Config, *, watch_seconds: float | No
             state = settle(executor, app, network_of(facts), report).state
             image = delivery.reference(executor)
             watch = Watch.of(config, watch_seconds)
-            op = _operation(executor, state, facts, bundle, image, stored, watch, begun)
+            op = replace(_operation(executor, state, facts, bundle, image, stored, watch, begun), companions=companions)
             settings = settings_for(config.app, image, stored_model=stored is not None)
             site = _site(config, host, state)
             first_key = FirstKey(executor, op.folder, settings)

@@ -41,6 +41,10 @@ class Names:
         return f"{self.prefix}-vm"
 
     @property
+    def second_vm(self) -> str:
+        return f"{self.prefix}-vm-2"
+
+    @property
     def label(self) -> str:
         return f"mldeploy.rig={self.prefix}"
 

@@ -73,10 +73,19 @@ def up() -> Rig:
         subnet = _network(names)
         registry_address, vm_address = str(subnet[2]), str(subnet[3])
         registry_name = registry.ensure(names, registry_address, FOLDER)
-        machine = vm.ensure(names, vm_address, _provisioned(registry_name))
+        machine = vm.ensure(names, names.vm, vm_address, _provisioned(registry_name))
         rig = Rig(FOLDER, names.network, names.label, registry_name, machine)
         _write_files(rig)
         return rig
+
+
+def up_second_vm(rig: Rig) -> vm.Vm:
+    """Another VM beside that of `rig`, as the host `rig-2` in the files by which it is reached."""
+    with _locked("lock"):
+        names = names_of(CHECKOUT)
+        second = vm.ensure(names, names.second_vm, str(_network(names)[4]), _provisioned(rig.registry))
+        _write_files(rig, second)
+        return second
 
 
 @contextmanager
@@ -155,13 +164,23 @@ def _provisioned(registry_name: str) -> dict[str, File]:
     }
 
 
-def _write_files(rig: Rig) -> None:
-    machine = rig.vm
-    target = machine.address if machine.ssh_port == 22 else f"[{machine.address}]:{machine.ssh_port}"
-    rig.known_hosts.write_text(f"{target} {keys.ssh_key(FOLDER / 'ssh_host_ed25519_key')}\n")
-    rig.ssh_config.write_text(
-        f"""\
-Host rig
+def _write_files(rig: Rig, *others: vm.Vm) -> None:
+    """What mldeploy and ssh need to reach the VM, and others beside it as `rig-2`, `rig-3` and so on."""
+    machines = {"rig": rig.vm} | {f"rig-{number}": other for number, other in enumerate(others, start=2)}
+    host_key = keys.ssh_key(FOLDER / "ssh_host_ed25519_key")
+    rig.known_hosts.write_text("".join(f"{_target(machine)} {host_key}\n" for machine in machines.values()))
+    rig.ssh_config.write_text("\n".join(_ssh_host(rig, name, machine) for name, machine in machines.items()))
+    head = f'registry = "{rig.registry}"\nssh_config = "{rig.ssh_config}"\n\n'
+    rig.config.write_text(head + "\n".join(_host(rig, name, machine) for name, machine in machines.items()))
+
+
+def _target(machine: vm.Vm) -> str:
+    return machine.address if machine.ssh_port == 22 else f"[{machine.address}]:{machine.ssh_port}"
+
+
+def _ssh_host(rig: Rig, name: str, machine: vm.Vm) -> str:
+    return f"""\
+Host {name}
     HostName {machine.address}
     Port {machine.ssh_port}
     User root
@@ -170,13 +189,11 @@ Host rig
     UserKnownHostsFile "{rig.known_hosts}"
     StrictHostKeyChecking yes
 """
-    )
-    rig.config.write_text(
-        f"""\
-registry = "{rig.registry}"
-ssh_config = "{rig.ssh_config}"
 
-[hosts.rig]
+
+def _host(rig: Rig, name: str, machine: vm.Vm) -> str:
+    return f"""\
+[hosts.{name}]
 address = "{machine.address}"
 user = "root"
 port = {machine.ssh_port}
@@ -184,4 +201,3 @@ identity_file = "{rig.identity}"
 known_hosts = "{rig.known_hosts}"
 url = "{machine.secure_url}"
 """
-    )

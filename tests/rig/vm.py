@@ -65,6 +65,9 @@ class Vm:
         containers.replace(self.container)
         self.wait()
 
+    def remove(self) -> None:
+        containers.remove(self.name)
+
     def wait(self) -> None:
         """Wait until the VM has booted and its sshd answers."""
         deadline = time.monotonic() + BOOT_TIMEOUT_S
@@ -77,18 +80,18 @@ class Vm:
         self.exec("sh", "-c", "systemctl is-system-running --wait || true")
 
 
-def ensure(names: Names, network_address: str, files: Mapping[str, File]) -> Vm:
-    """Answer the VM that runs, or start one at the first address whose ports are free."""
+def ensure(names: Names, name: str, network_address: str, files: Mapping[str, File]) -> Vm:
+    """Answer the VM of this name that runs, or start one at the first address whose ports are free."""
     image = images.vm()
-    current = _current(names.vm)
+    current = _current(name)
     if current is not None:
-        vm = Vm(_container(names, image, network_address, current, files), current)
+        vm = Vm(_container(names, name, image, network_address, current, files), current)
         if containers.is_running(vm.container):
             vm.wait()
             return vm
-        containers.remove(names.vm)
+        containers.remove(name)
     for published in _places(current):
-        vm = Vm(_container(names, image, network_address, published, files), published)
+        vm = Vm(_container(names, name, image, network_address, published, files), published)
         try:
             vm.reset()
         except RigError as failure:
@@ -120,7 +123,7 @@ def _current(name: str) -> Published | None:
 
 
 def _container(
-    names: Names, image: str, network_address: str, published: Published, files: Mapping[str, File]
+    names: Names, name: str, image: str, network_address: str, published: Published, files: Mapping[str, File]
 ) -> Container:
     ports = zip(published.ports, (22, 80, 443), strict=True)
     options = (
@@ -129,7 +132,7 @@ def _container(
         *machine.options(),
         *SIZE_OPTIONS,
     )
-    return Container(names.vm, image, options, files)
+    return Container(name, image, options, files)
 
 
 def _says_ssh(address: str, port: int) -> bool:

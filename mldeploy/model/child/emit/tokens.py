@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from .graph import Column, Graph
 
 try:
-    from re import _parser as parser  # type: ignore[attr-defined]
+    from re import _parser as parser
 except ImportError:
     import sre_parse as parser  # Python before 3.11
 

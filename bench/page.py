@@ -1,4 +1,4 @@
-"""docs/performance.md, whose sections the benchmarks write: each its own, between marks that readers do not see."""
+"""The pages in docs/ whose sections the benchmarks write: each its own, between marks that readers do not see."""
 
 from __future__ import annotations
 
@@ -9,18 +9,29 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-PAGE = Path(__file__).parents[1] / "docs" / "performance.md"
+PERFORMANCE = Path(__file__).parents[1] / "docs" / "performance.md"
+OPERATIONS = PERFORMANCE.with_name("operations.md")
 
 
-def write_section(name: str, text: str) -> None:
+def write_section(name: str, text: str, page: Path = PERFORMANCE) -> None:
     """Put `text` in place of the section `name`, which must be on the page already."""
-    page = PAGE.read_text(encoding="utf-8")
+    before, _, after = _split(name, page)
+    page.write_text("".join([*before, "\n", text.strip(), "\n\n", *after]), encoding="utf-8")
+
+
+def read_section(name: str, page: Path = PERFORMANCE) -> str:
+    """What the section `name` says now."""
+    return _split(name, page)[1].strip()
+
+
+def _split(name: str, page: Path) -> tuple[tuple[str, str], str, tuple[str, str]]:
+    """The page up to the section with the mark that begins it, the section, and the rest from the mark that ends it."""
     begin, end = f"<!-- {name}: written by bench/{name}.py -->\n", f"<!-- end of {name} -->\n"
-    before, found, rest = page.partition(begin)
-    _, closed, after = rest.partition(end)
+    before, found, rest = page.read_text(encoding="utf-8").partition(begin)
+    section, closed, after = rest.partition(end)
     if not (found and closed):
-        raise SystemExit(f"{PAGE} has no section {name!r}")
-    PAGE.write_text(before + begin + "\n" + text.strip() + "\n\n" + end + after, encoding="utf-8")
+        raise SystemExit(f"{page} has no section {name!r}")
+    return (before, begin), section, (end, after)
 
 
 def machine(*packages: str) -> str:

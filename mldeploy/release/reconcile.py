@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from mldeploy.config import Config
 from mldeploy.plan import Done
 from mldeploy.release.operation import Operation, record_event
-from mldeploy.release.start import remove, stop
+from mldeploy.release.start import discard, stop
 from mldeploy.release.state import read_state
 from mldeploy.release.switch import enter, leave, leave_and_drain, retire
 from mldeploy.release.watch import Watch, is_ready
@@ -95,9 +95,8 @@ def _undo(op: Operation, state: AppState) -> None:
     if op.previous:
         enter(op, op.previous)
     leave_and_drain(op, op.release)
-    if container := state.container_of(op.release):
-        if op.action == "ship":
-            remove(op.executor, container.name)
-        else:
-            stop(op.executor, container.name)
+    if op.action == "ship":
+        discard(op)
+    elif container := state.container_of(op.release):
+        stop(op.executor, container.name)
     record_event(op, "failed", "interrupted, and undone by a later command")

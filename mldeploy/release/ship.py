@@ -29,7 +29,7 @@ from mldeploy.release.reconcile import settle
 from mldeploy.release.retention import clean
 from mldeploy.release.secrets import give_secrets
 from mldeploy.release.settings import Settings, settings_for, write_settings
-from mldeploy.release.start import remove, start_new
+from mldeploy.release.start import discard, start_new
 from mldeploy.release.state import AppState, read_state, slots_json
 from mldeploy.release.switch import finish_steps, switch_steps
 from mldeploy.release.watch import Watch
@@ -185,7 +185,7 @@ def _steps(op: Operation, state: AppState, settings: Settings, site: Site, deliv
         Step(
             f"start {op.container} in the {state.slots.name_of(slot)} slot, out of rotation",
             start,
-            lambda _: remove(op.executor, op.container),
+            lambda _: discard(op),
         ),
     ]
     return [_prepare_app(op, state, site), *switch_steps(op, site, steps)]

@@ -85,5 +85,12 @@ def stop(executor: Executor, container: str) -> None:
     executor.run(docker.take_address(container), check=False)
 
 
+def discard(op: Operation) -> None:
+    """Take away what a release was given that is not to serve: its container, settings and secrets."""
+    remove(op.executor, op.container)
+    op.executor.run(files.remove(op.folder.settings(op.release)))
+    op.executor.run(files.remove_all_but(op.folder.secrets(op.release), ()))
+
+
 def remove(executor: Executor, container: str) -> None:
     executor.run(docker.remove(container), deadline=STOP_SECONDS)

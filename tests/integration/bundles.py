@@ -1,8 +1,10 @@
-"""A small real bundle: value = weight x a + 3 b."""
+"""Real bundles: a small one, value = weight x a + 3 b, and those of the example."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 from onnx import TensorProto, helper, numpy_helper
@@ -20,9 +22,7 @@ from mldeploy.bundle import (
     Tensor,
     write_bundle,
 )
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from tests.integration.command import mldeploy
 
 ROWS = [{"a": 1.0, "b": 2.0}, {"a": 0.5, "b": -1.0}, {"a": 0.0, "b": 0.0}]
 
@@ -53,6 +53,18 @@ def linear_bundle(into: Path, *, name: str = "line", weight: float = 2.0, golden
         baseline={"schema": 1, "rows": 3, "fields": {}},
     )
     return write_bundle(contents, into, {"report.json": "{}"})
+
+
+def penguin_bundles(folder: Path) -> dict[str, Path]:
+    """Two versions of the example's model, packaged by the command: their bundles by version."""
+    train = [sys.executable, "-m", "examples.penguins.train", "--out", str(folder)]
+    subprocess.run(train, cwd=Path(__file__).parents[2], check=True, timeout=300)
+    packaged = {}
+    for model in sorted(folder.glob("*.joblib")):
+        arguments = ("package", model.name, "--sample", "penguins.parquet", "--no-image", "--json")
+        outcome = mldeploy(folder, *arguments).outcome
+        packaged[outcome["version"]] = folder / outcome["bundle"]
+    return packaged
 
 
 def _graph(weight: float) -> bytes:

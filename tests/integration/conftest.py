@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests import rig as the_rig
-from tests.integration.command import mldeploy
+from tests.integration.bundles import penguin_bundles
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from tests.rig import Rig, Vm
 
@@ -44,13 +42,5 @@ def bare_vm(rig: Rig) -> Vm:
 
 @pytest.fixture(scope="session")
 def bundles(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Two versions of the example's model, packaged by the command: their bundles by version."""
-    folder = tmp_path_factory.mktemp("penguins")
-    train = [sys.executable, "-m", "examples.penguins.train", "--out", str(folder)]
-    subprocess.run(train, cwd=Path(__file__).parents[2], check=True, timeout=300)
-    packaged = {}
-    for model in sorted(folder.glob("*.joblib")):
-        arguments = ("package", model.name, "--sample", "penguins.parquet", "--no-image", "--json")
-        outcome = mldeploy(folder, *arguments).outcome
-        packaged[outcome["version"]] = folder / outcome["bundle"]
-    return packaged
+    """Two versions of the example's model: their bundles by version."""
+    return penguin_bundles(tmp_path_factory.mktemp("penguins"))

@@ -21,18 +21,22 @@ from tests.faults.scene import (
     WATCHED,
     Scene,
 )
+from tests.integration.bases import publish_base
 from tests.integration.bundles import linear_bundle
 from tests.integration.command import mldeploy
 from tests.integration.site import APP, await_free_lock
+from tests.rig import images
 from tests.rig.engine import docker
 from tests.rig.names import names_of
 from tests.rig.rig import CHECKOUT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 ON_HOST = (PREPARED, STARTED, PROVEN, ENTERED, SWITCHED, WATCHED)
 """The moments at which the lock is held."""
+FOREIGN = "# For another architecture.\n"
 WHILE_PROVING = (STARTED, PROVEN, ENTERED, SWITCHED)
 """The moments at which the new release runs and there is a way back."""
 
@@ -128,6 +132,24 @@ def _kill_for_memory(scene: Scene) -> None:
     )
 
 
+def _build_for_another_architecture(scene: Scene) -> None:
+    """The settings name a platform that is not the host's."""
+    folder = scene.site.folder / "foreign"
+    folder.mkdir(exist_ok=True)
+    base = publish_base(scene.site.rig, images.arm64(folder)[0], folder)
+    with _settings(scene).open("a") as settings:
+        settings.write(f'{FOREIGN}[image]\nplatform = "linux/arm64"\nbase = "{base}"\n')
+
+
+def _build_for_the_host(scene: Scene) -> None:
+    text, _, _ = _settings(scene).read_text().partition(FOREIGN)
+    _settings(scene).write_text(text)
+
+
+def _settings(scene: Scene) -> Path:
+    return scene.site.folder / "mldeploy.toml"
+
+
 def _take_wrong_golden_rows(scene: Scene) -> None:
     scene.bundle = linear_bundle(scene.site.folder / "wrong", name=APP, golden_weight=9.0).path
 
@@ -182,6 +204,7 @@ FAULTS = {
             (STARTED, SWITCHED),
             excuses=True,
         ),
+        Fault("wrong architecture", _build_for_another_architecture, (BEFORE,), (), _build_for_the_host),
         Fault("wrong golden rows", _take_wrong_golden_rows, (BEFORE,), ()),
         Fault("never ready", _freeze_release, (STARTED,), (STARTED,)),
         Fault("dies after the switch", _kill_release, (ENTERED, SWITCHED), (ENTERED, SWITCHED), excuses=True),

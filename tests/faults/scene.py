@@ -36,7 +36,7 @@ MOMENTS = {
 
 ROOMY = "size=900m,nr_inodes=10000"
 """More than a release asks for."""
-WATCH_SECONDS = "6"
+WATCH_SECONDS = "4"
 """Long enough for a fault just after the switch to be seen, whatever else this machine does."""
 
 

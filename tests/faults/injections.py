@@ -20,6 +20,8 @@ from tests.faults.scene import (
     SWITCHED,
     WATCHED,
     Scene,
+    ledger,
+    other,
 )
 from tests.integration.bases import publish_base
 from tests.integration.bundles import linear_bundle
@@ -154,6 +156,26 @@ def _take_wrong_golden_rows(scene: Scene) -> None:
     scene.bundle = linear_bundle(scene.site.folder / "wrong", name=APP, golden_weight=9.0).path
 
 
+def _answer_otherwise_on_host(scene: Scene) -> None:
+    """What is expected is changed in the image that the host has already: to the release it is as another processor."""
+    site = scene.site
+    version = other(site.serving()[1])
+    site.ship(version)
+    site.rollback()
+    scene.release = ledger(site).next_release
+    changed = scene.in_vm(
+        'for rows in $(find /var/lib/docker -path "*/bundle/golden.json"); do '
+        'if grep -q ""$1"" "${rows%/*}/manifest.json"; then '
+        'sed --in-place=.sound "s/Adelie/Gentoo/" "$rows"; echo "$rows"; fi; done',
+        version,
+    )
+    assert changed, "there are no golden rows of the image on the host"
+
+
+def _answer_as_before(scene: Scene) -> None:
+    scene.in_vm('for sound in $(find /var/lib/docker -name golden.json.sound); do mv "$sound" "${sound%.sound}"; done')
+
+
 def _freeze_release(scene: Scene) -> None:
     scene.in_vm('kill -STOP "$1"', scene.pid())
 
@@ -206,6 +228,7 @@ FAULTS = {
         ),
         Fault("wrong architecture", _build_for_another_architecture, (BEFORE,), (), _build_for_the_host),
         Fault("wrong golden rows", _take_wrong_golden_rows, (BEFORE,), ()),
+        Fault("other answers on the host", _answer_otherwise_on_host, (BEFORE,), (), _answer_as_before),
         Fault("never ready", _freeze_release, (STARTED,), (STARTED,)),
         Fault("dies after the switch", _kill_release, (ENTERED, SWITCHED), (ENTERED, SWITCHED), excuses=True),
         Fault("second laptop", _ship_from_second_laptop, ON_HOST, ON_HOST),

@@ -36,6 +36,8 @@ MOMENTS = {
 
 ROOMY = "size=900m,nr_inodes=10000"
 """More than a release asks for."""
+NO_LATENCY_LIMIT = "[watch]\nmax_p99_ratio = 1000\n"
+"""How long answers take is no part of the cases: a machine that is busy with other work is slow of its own."""
 WATCH_SECONDS = "4"
 """Long enough for a fault just after the switch to be seen, whatever else this machine does."""
 
@@ -93,7 +95,7 @@ def prepared(rig: Rig, folder: Path, bundles: dict[str, Path], *, small_disk: bo
     if small_disk:
         rig.vm.exec("mkdir", "-p", ROOT)
         rig.vm.exec("mount", "-t", "tmpfs", "-o", f"{ROOMY},mode=0755", "tmpfs", ROOT)
-    (folder / "mldeploy.toml").write_text(rig.config.read_text() + HTTP_ONLY)
+    (folder / "mldeploy.toml").write_text(rig.config.read_text() + HTTP_ONLY + NO_LATENCY_LIMIT)
     site = Site(folder, rig, bundles)
     return replace(site, key=site.ship(FIRST)["key"])
 

@@ -83,11 +83,6 @@ def test_a_registry_that_does_not_answer(folder: Path, bundle: str, rig: Rig) ->
         says(mldeploy(folder, "ship", bundle), 5, "registry")
 
 
-def test_no_registry(folder: Path, bundle: str, rig: Rig) -> None:
-    change(folder, f'registry = "{rig.registry}"', "")
-    says(mldeploy(folder, "ship", bundle), 2, "no registry is configured")
-
-
 def test_a_setting_that_does_not_exist(folder: Path, bundle: str) -> None:
     with (folder / "mldeploy.toml").open("a") as file:
         file.write('\n[app]\nmemroy = "1g"\n')

@@ -9,6 +9,7 @@ from mldeploy.host.layout import LOCK, ROOT
 from mldeploy.release.retention import kept_releases
 from tests.faults.scene import BEFORE, Action, Scene, ledger, other
 from tests.integration.site import APP, Site, await_free_lock
+from tests.rig import RigError
 
 if TYPE_CHECKING:
     from tests.faults.injections import Fault
@@ -61,7 +62,7 @@ def run(site: Site, case: Case) -> Verdict:
             site.ship(other(site.serving()[1]))
             site.rollback()
             traffic.await_answers(20)
-        except (AssertionError, TimeoutError) as failure:
+        except (AssertionError, TimeoutError, RigError) as failure:
             verdict.complaints.append(str(failure)[-600:])
     verdict.sent = traffic.tally.sent
     verdict.lost = len(traffic.tally.lost) - verdict.excused
@@ -84,6 +85,8 @@ def _suffer(scene: Scene, case: Case, tally: Tally, verdict: Verdict) -> None:
             case.fault.strike(scene)
         _, said = scene.laptop.communicate(timeout=240)
     finally:
+        if scene.process:
+            scene.process.kill()
         case.fault.mend(scene)
     verdict.exit_code = scene.laptop.returncode
     if "Traceback" in said:

@@ -34,6 +34,8 @@ def main() -> None:
     parser.add_argument("--times", type=int, default=50, help="how many ships and rollbacks together")
     parser.add_argument("--write", action="store_true", help="put the outcome on docs/operations.md")
     options = parser.parse_args()
+    if options.times < 2 * SETTLED:
+        parser.error(f"disk use can be judged from {2 * SETTLED} on")
     outcomes: list[Any] = []
     disk: list[float] = []
     with tempfile.TemporaryDirectory() as folder, the_rig.use() as rig:
@@ -45,7 +47,7 @@ def main() -> None:
                 print(f"{len(outcomes)}: {disk[-1]:.1f} MB, {traffic.tally}", flush=True)
         left = left_over(site)
     ships, rollbacks = ([o["seconds_to_switch"] for o in outcomes if o["action"] == a] for a in ("ship", "rollback"))
-    growth = disk[-1] - disk[min(SETTLED // 2, len(disk) - 1)]
+    growth = disk[-1] - disk[SETTLED // 2 - 1]
     lines = (
         f"{len(ships)} ships and {len(rollbacks)} rollbacks in a row under traffic: {traffic.tally.sent:,} POSTs",
         f"sent, {len(traffic.tally.lost)} lost. From the command to the switch a ship took {median(ships):.1f} s and a",

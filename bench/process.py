@@ -25,6 +25,7 @@ SERVER_CORE, LOAD_CORE = 0, 1
 
 ROOT = Path(__file__).parents[1]
 START_S = 120.0
+TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 END_S = 20.0
 
 
@@ -33,8 +34,14 @@ class Running:
     """A server that has given its first answer, `seconds` after its start."""
 
     process: subprocess.Popen[bytes]
+    port: int
     url: str
     seconds: float
+
+    def cpu_seconds(self) -> float:
+        """What the process has computed for so far, without its children."""
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(") ")[2].split()
+        return (int(fields[11]) + int(fields[12])) / TICKS_PER_SECOND
 
     def memory(self) -> float:
         """What the whole tree of processes holds, in MB, with pages that several share counted once in all."""
@@ -67,7 +74,7 @@ def serving(argv: list[str], port: int, path: str, body: str, env: Mapping[str, 
                 said.seek(0)
                 text = said.read().decode(errors="replace")[-1500:]
                 raise SystemExit(f"{' '.join(argv)} gave {answer and answer.text!r}\n{text}")
-            yield Running(process, url, time.perf_counter() - begun)
+            yield Running(process, port, url, time.perf_counter() - begun)
         finally:
             _end(process)
 

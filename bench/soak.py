@@ -12,11 +12,19 @@ import os
 import sys
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+import uvloop
 
 from bench.models import models
-from bench.openloop import by_status, milliseconds, offer, request_of, saturate
-from bench.runtime import memory, serving
+from bench.openloop import by_status, milliseconds, offer, ours, request_of, saturate
+from bench.page import machine, write_section
+from bench.process import LOAD_CORE, end_servers_when_ended
 
+if TYPE_CHECKING:
+    from bench.process import Running
+
+ROWS = 100
 SHARE = 0.8
 # What allocators keep may grow a little in the beginning.
 MOST_GROWTH_MB = 5.0
@@ -26,37 +34,43 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=600.0)
     parser.add_argument("--capacity-seconds", type=float, default=10.0)
+    parser.add_argument("--share", type=float, default=SHARE, help="of the capacity; less on a machine with other work")
     parser.add_argument("--bundle", type=Path, help="[default: the numeric model of bench/models.py]")
+    parser.add_argument("--write", action="store_true", help="put it into docs/performance.md")
     options = parser.parse_args()
+    end_servers_when_ended()
     bundle = options.bundle or models()[0].bundle.path
-    with tempfile.TemporaryDirectory() as folder:
-        os.environ["MLDEPLOY_PREDICTION_LOG"] = folder
-        os.environ["MLDEPLOY_WORKERS"] = "1"
-        server = [sys.executable, "-m", "mldeploy_runtime", "--bundle", str(bundle), "--host", "127.0.0.1"]
-        with serving([*server, "--control", ""]) as (process, port, _):
-            holds = asyncio.run(soak(process, port, request_of(bundle), options))
+    os.sched_setaffinity(0, {LOAD_CORE})
+    with tempfile.TemporaryDirectory() as folder, ours(bundle, {"MLDEPLOY_PREDICTION_LOG": folder}) as running:
+        text, holds = uvloop.run(soak(running, request_of(bundle, ROWS), options))
+    print(text)
+    if options.write:
+        write_section("soak", f"{text}\n\n{machine('uvicorn')}")
     sys.exit(0 if holds else 1)
 
 
-async def soak(process: int, port: int, request: bytes, options: argparse.Namespace) -> bool:
-    """Whether memory stayed flat and no request failed."""
-    capacity = await saturate(port, request, options.capacity_seconds)
-    resident: list[float] = []
-    watching = asyncio.create_task(watch(process, resident))
-    samples = await offer(port, request, SHARE * capacity, options.seconds)
+async def soak(running: Running, request: bytes, options: argparse.Namespace) -> tuple[str, bool]:
+    """What came of it, and whether memory stayed flat and no request failed."""
+    capacity = await saturate(running.port, request, options.capacity_seconds)
+    megabytes: list[float] = []
+    watching = asyncio.create_task(watch(running, megabytes))
+    samples = await offer(running.port, request, options.share * capacity, options.seconds)
     watching.cancel()
     # The first tenth is for what is kept once it was needed.
-    settled, last = resident[len(resident) // 10], resident[-1]
-    print(f"capacity {capacity:.0f} requests of 100 rows a second; {SHARE:.0%} of it for {options.seconds:g} s")
-    print(f"answers: {by_status(samples)}")
-    print(f"p50 {milliseconds(samples, 200, 50):.1f} ms, p99 {milliseconds(samples, 200, 99):.1f} ms")
-    print(f"memory: {settled:.1f} MB after a tenth, {max(resident):.1f} MB at most, {last:.1f} MB at the end")
-    return last - settled <= MOST_GROWTH_MB and all(sample.status == 200 for sample in samples)
+    settled, last = megabytes[len(megabytes) // 10], megabytes[-1]
+    times = [sample.seconds for sample in samples if sample.status == 200]
+    text = (
+        f"{options.share:.0%} of {capacity:.0f} requests of {ROWS} rows a second for {options.seconds:g} s, with the"
+        f" prediction log: {by_status(samples)}; p50 {milliseconds(times, 50):.1f} ms, p99"
+        f" {milliseconds(times, 99):.1f} ms. Memory: {settled:.1f} MB after a tenth of the time, {max(megabytes):.1f}"
+        f" MB at most, {last:.1f} MB at the end."
+    )
+    return text, last - settled <= MOST_GROWTH_MB and all(sample.status == 200 for sample in samples)
 
 
-async def watch(process: int, resident: list[float]) -> None:
+async def watch(running: Running, megabytes: list[float]) -> None:
     while True:
-        resident.append(memory(process))
+        megabytes.append(running.memory())
         await asyncio.sleep(1.0)
 
 

@@ -3,6 +3,8 @@
 The first to arrive schedules the run for the end of the turn, so nobody waits for a timer: alone, a request is
 answered as fast as without batching, and under load the cost of a run is shared. A run that would hold up the loop
 goes to a thread; what comes meanwhile waits for it, and no longer than the limits say.
+
+What is let in is weighed by all that it costs: a row's decoding and encoding take many times its share of the run.
 """
 
 from __future__ import annotations
@@ -28,6 +30,10 @@ if TYPE_CHECKING:
 # a run may count for: a run during which the machine did something else says nothing of its cost.
 MEMORY = 0.9
 MOST_SURPRISE = 2.0
+# What is thought at first: the very first requests find cold caches, and must not have the next ones refused.
+USUAL_ROW_SECONDS = 10e-6
+USUAL_REQUEST_SECONDS = 100e-6
+OVERLOADED = "overloaded"
 RETRY_SOON = ((b"retry-after", b"1"),)
 # So many runs look for the rows that the graph fails on; what they leave together fails together.
 MOST_RUNS_TO_FIND_FAILURES = 1000
@@ -37,13 +43,34 @@ MOST_RUNS_TO_FIND_FAILURES = 1000
 class Limits:
     """`shared_rows`: a run takes no further request beyond these. `inline_seconds`: a run estimated longer goes to a
     thread. `queue_requests`, `queue_seconds`: no further request is let in while so many, or so much work, wait for
-    the next run. `deadline_seconds`: one that waits for a thread longer than this is given up."""
+    the next run; what comes during that work waits for its end and then for as much again. `deadline_seconds`: one
+    that waits for a thread longer than this is given up."""
 
     shared_rows: int = 1024
     inline_seconds: float = 0.005
     queue_requests: int = 256
-    queue_seconds: float = 0.05
+    queue_seconds: float = 0.02
     deadline_seconds: float = 10.0
+
+
+class Cost:
+    """What a row, or a request, costs as those of late did; at first it is taken to be `seconds`."""
+
+    def __init__(self, seconds: float = 0.0) -> None:
+        self._recent_seconds = seconds
+        self._recent_count = 1.0 if seconds else 0.0
+
+    @property
+    def seconds(self) -> float:
+        """0 while nothing is known."""
+        return self._recent_seconds / self._recent_count if self._recent_count else 0.0
+
+    def observe(self, seconds: float, count: int) -> None:
+        """So many together took so long."""
+        if self._recent_count:
+            seconds = min(seconds, MOST_SURPRISE * count * self.seconds)
+        self._recent_seconds = MEMORY * self._recent_seconds + seconds
+        self._recent_count = MEMORY * self._recent_count + count
 
 
 class _Run(NamedTuple):
@@ -75,6 +102,8 @@ class Batcher:
     """Collects the rows of requests and runs them together. All of it happens on one event loop.
 
     `observe` is told the seconds of each run, and `queued` holds the number of requests that wait for the next one.
+    `run_cost` is a row's in the runs alone; `whole_cost` and `request_cost` are a row's and a request's from admission
+    to encoded answer, with whatever else the loop did meanwhile but refuse: were that counted, more and more would be.
     """
 
     def __init__(
@@ -83,6 +112,7 @@ class Batcher:
         limits: Limits,
         observe: Callable[[float], None] = _observe_nothing,
         queued: MutableSequence[float] | None = None,
+        clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self._run = run
         self._limits = limits
@@ -93,19 +123,35 @@ class Batcher:
         self._scheduled = False
         self._in_thread = False
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="inference")
-        self._recent_seconds = 0.0
-        self._recent_rows = 0.0
-
-    @property
-    def row_seconds(self) -> float:
-        """What a row has cost of late; 0 before the first run."""
-        return self._recent_seconds / self._recent_rows if self._recent_rows else 0.0
+        self._clock = clock
+        # When what is now in hand was begun with, and whether its whole cost will yet be seen.
+        self._begun = clock()
+        self._weighing = False
+        self.run_cost = Cost()
+        self.whole_cost = Cost(USUAL_ROW_SECONDS)
+        self.request_cost = Cost(USUAL_REQUEST_SECONDS)
 
     def admit(self) -> None:
-        """Raises Problem `overloaded` when more work waits than can be done in time."""
+        """Raises Problem `overloaded` when more work waits than can be done in time. To be asked before a request is
+        decoded, as its decoding is part of the work."""
+        if self.is_full():
+            raise self.refusal()
+        if not (self._waiting or self._in_thread or self._weighing):
+            self._begun = self._clock()
+
+    def is_full(self, arriving: int = 0) -> bool:
+        """Whether no more is to be let in when `arriving` requests will be submitted that have not been yet."""
         limits = self._limits
-        if len(self._waiting) >= limits.queue_requests or self._waiting_rows * self.row_seconds > limits.queue_seconds:
-            raise Problem("overloaded", "More work waits than can be done in time.", headers=RETRY_SOON)
+        seconds = self._waiting_rows * self.whole_cost.seconds + arriving * self.request_cost.seconds
+        return seconds > limits.queue_seconds or len(self._waiting) + arriving >= limits.queue_requests
+
+    def discount(self, seconds: float) -> None:
+        """So long was spent on refusing, which is no part of what answers cost."""
+        self._begun += seconds
+
+    def refusal(self) -> Problem:
+        """What to answer while it is full."""
+        return Problem(OVERLOADED, "More work waits than can be done in time.", headers=RETRY_SOON)
 
     def submit(self, rows: list[Row]) -> asyncio.Future[list[Raw]]:
         """One answer a row, in order; the future raises RowsFailedError, or Problem `deadline`."""
@@ -123,13 +169,31 @@ class Batcher:
 
     def _flush(self) -> None:
         self._scheduled = False
+        rows_done = requests_done = 0
         while self._waiting and not self._in_thread:
             batch = self._take()
             rows = [row for request, _ in batch for row in request]
-            if len(rows) * self.row_seconds <= self._limits.inline_seconds:
+            if len(rows) * self.run_cost.seconds <= self._limits.inline_seconds:
                 self._settle(batch, self._attempt(rows))
+                rows_done += len(rows)
+                requests_done += len(batch)
             else:
                 self._run_in_thread(batch, rows)
+        if rows_done:
+            self._weigh_when_encoded(rows_done, requests_done)
+
+    def _weigh_when_encoded(self, rows: int, requests: int) -> None:
+        """Observe what was settled at its whole cost: who waits for it goes on, and encodes, before this."""
+
+        def weigh() -> None:
+            self._weighing = False
+            now = self._clock()
+            self.whole_cost.observe(now - self._begun, rows)
+            self.request_cost.observe(now - self._begun, requests)
+            self._begun = now
+
+        self._weighing = True
+        asyncio.get_running_loop().call_soon(weigh)
 
     def _take(self) -> list[Waiting]:
         """The requests of the next run: at least one, then as many as share it."""
@@ -180,21 +244,17 @@ class Batcher:
         def done(attempt: asyncio.Future[_Run]) -> None:
             self._in_thread = False
             self._settle(batch, attempt.result())
-            self._waiting = [(rows, future) for rows, future in self._waiting if not future.done()]
-            self._waiting_rows = sum(len(rows) for rows, _ in self._waiting)
+            self._weigh_when_encoded(len(rows), len(batch))
+            self._waiting = [(waiting, future) for waiting, future in self._waiting if not future.done()]
+            self._waiting_rows = sum(len(waiting) for waiting, _ in self._waiting)
             self._flush()
             self._queued[0] = len(self._waiting)
 
         loop.run_in_executor(self._thread, self._attempt, rows).add_done_callback(done)
 
     def _settle(self, batch: list[Waiting], run: _Run) -> None:
-        seconds = run.seconds
-        self._observe(seconds)
-        count = len(run.outcome)
-        if self._recent_rows:
-            seconds = min(seconds, MOST_SURPRISE * count * self.row_seconds)
-        self._recent_seconds = MEMORY * self._recent_seconds + seconds
-        self._recent_rows = MEMORY * self._recent_rows + count
+        self._observe(run.seconds)
+        self.run_cost.observe(run.seconds, len(run.outcome))
         start = 0
         for rows, future in batch:
             outcome = run.outcome[start : start + len(rows)]

@@ -16,6 +16,7 @@ import uvicorn
 from mldeploy_runtime.container import LISTENS
 from mldeploy_runtime.control_server import start_control
 from mldeploy_runtime.http.app import build_app
+from mldeploy_runtime.http.gate import Gate
 from mldeploy_runtime.http.protocol import protocol_with
 from mldeploy_runtime.logs import Handler, Log
 from mldeploy_runtime.service import Service
@@ -38,12 +39,13 @@ async def serve(settings: Settings, place: Place | None = None) -> None:
     log = Log()
     logging.basicConfig(handlers=[Handler(log)])
     service = Service(settings, log, place)
+    application = build_app(service)
     server = uvicorn.Server(
         uvicorn.Config(
-            build_app(service),
+            application,
             host=settings.host,
             port=settings.port,
-            http=protocol_with(settings.receive_seconds, settings.send_seconds),
+            http=protocol_with(settings.receive_seconds, settings.send_seconds, Gate(service)),
             ws="none",
             lifespan="off",
             access_log=False,

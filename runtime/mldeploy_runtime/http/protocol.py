@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-from http import HTTPStatus
+import time
 from typing import TYPE_CHECKING
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from mldeploy_runtime.http.messages import Request, head_of, problem_reply, request_id
+from mldeploy_runtime.http.gate import answer_to
 from mldeploy_runtime.problems import Problem
 
 if TYPE_CHECKING:
     from asyncio import TimerHandle, Transport
+
+    from mldeploy_runtime.http.gate import Gate
 
 MOST_HEAD_BYTES = 64 * 1024
 # The application answers a body that does not come, and has this long to do so before the connection is closed.
 GRACE_SECONDS = 1.0
 
 
-def protocol_with(receive_seconds: float, send_seconds: float) -> type[HttpToolsProtocol]:
+def protocol_with(receive_seconds: float, send_seconds: float, gate: Gate) -> type[HttpToolsProtocol]:
     """A protocol that closes a connection on which a request's head, and then its body, does not come within
-    `receive_seconds` each, or whose client does not take an answer within `send_seconds`.
+    `receive_seconds` each, or whose client does not take an answer within `send_seconds`. What `gate` does not admit
+    is read, thrown away and refused by the protocol itself.
 
     Most requests come in one piece: a timer is set only for one that did not, and for a connection's first.
     """
@@ -32,13 +35,16 @@ def protocol_with(receive_seconds: float, send_seconds: float) -> type[HttpTools
         _timer: TimerHandle | None = None
         _send_timer: TimerHandle | None = None
         _head_bytes = 0
+        _refuses = False
 
         def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
             super().connection_made(transport)
             self._set_timer()
 
         def data_received(self, data: bytes) -> None:
+            begun = time.perf_counter()
             super().data_received(data)
+            gate.account(time.perf_counter() - begun)
             if self._due != self._timed:
                 self._set_timer()
             if self._due == "head":
@@ -53,11 +59,25 @@ def protocol_with(receive_seconds: float, send_seconds: float) -> type[HttpTools
 
         def on_headers_complete(self) -> None:
             self._due = "body"
-            super().on_headers_complete()
+            is_first = self.cycle is None or self.cycle.response_complete
+            self._refuses = is_first and not self.expect_100_continue and not gate.admits(self.url)
+            if not self._refuses:
+                super().on_headers_complete()
+
+        def on_body(self, body: bytes) -> None:
+            if not self._refuses:
+                super().on_body(body)
 
         def on_message_complete(self) -> None:
             self._due = ""
-            super().on_message_complete()
+            if not self._refuses:
+                super().on_message_complete()
+                return
+            keep_alive = self.parser.should_keep_alive()
+            self.transport.write(gate.refusal(keep_alive=keep_alive))
+            if not keep_alive:
+                self.transport.close()
+            self.on_response_complete()
 
         def pause_writing(self) -> None:
             super().pause_writing()
@@ -87,13 +107,7 @@ def protocol_with(receive_seconds: float, send_seconds: float) -> type[HttpTools
 
         def _refuse(self, problem: Problem) -> None:
             """Answer what never becomes a request, and close."""
-            request = Request(request_id(None), {})
-            reply = problem_reply(problem, request.id, "")
-            status = HTTPStatus(reply.status)
-            lines = [*head_of(reply, request), (b"connection", b"close")]
-            head = b"".join(b"%b: %b\r\n" % line for line in lines)
-            start = f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode()
-            self.transport.write(start + head + b"\r\n" + reply.body)
+            self.transport.write(answer_to(problem, "", keep_alive=False))
             self.transport.close()
 
     return Protocol

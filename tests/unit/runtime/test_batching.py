@@ -185,3 +185,60 @@ def test_what_is_not_answered_by_its_deadline_is_given_up_and_not_run() -> None:
     assert [first.kind, second.kind] == ["deadline", "deadline"]
     assert third == rows(6)
     assert model.runs == [[0], [1], [3]]
+
+
+class Clock:
+    """A clock that goes on only when work is done."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
+def test_work_is_weighed_with_its_decoding_and_encoding_and_not_by_its_run_alone() -> None:
+    clock = Clock()
+
+    async def request(batcher: Batcher, count: int) -> float | None:
+        """Seconds until the answer to a request of so many rows, none if it was refused."""
+        begun = clock.seconds
+        try:
+            batcher.admit()
+        except Problem:
+            return None
+        clock.seconds += 20e-6 * count  # decoding
+        await batcher.submit(rows(*[1] * count))
+        clock.seconds += 30e-6 * count  # encoding
+        return clock.seconds - begun
+
+    async def procedure() -> list[list[float]]:
+        batcher = Batcher(Model(), Limits(shared_rows=300, queue_seconds=0.028), clock=clock)
+        for _ in range(50):  # the cost is learned
+            await request(batcher, 100)
+        answered = []
+        for _ in range(2):
+            outcomes = await asyncio.gather(*(request(batcher, 100) for _ in range(50)))
+            answered.append([seconds for seconds in outcomes if seconds is not None])
+        return answered
+
+    for accepted in run(procedure):
+        assert len(accepted) == 6, "of 5 ms each: the last is let in while the others are not yet 28 ms of work"
+        assert max(accepted) < 0.035
+
+
+def test_a_request_that_was_let_in_and_not_answered_does_not_count_as_work() -> None:
+    clock = Clock()
+
+    async def procedure() -> float:
+        batcher = Batcher(Model(), Limits(), clock=clock)
+        for _ in range(50):
+            batcher.admit()  # and then its decoding fails
+            clock.seconds += 60.0
+            batcher.admit()
+            clock.seconds += 0.001
+            await batcher.submit(rows(1))
+            await asyncio.sleep(0)
+        return batcher.whole_cost.seconds
+
+    assert run(procedure) == pytest.approx(0.001, rel=0.1)

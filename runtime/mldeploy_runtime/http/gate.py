@@ -1,0 +1,70 @@
+"""Refuses predictions before anything is made of them, while the server is behind: for one row, all that is made of a
+request before it is decoded costs as much as answering it."""
+
+from __future__ import annotations
+
+import asyncio
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+from mldeploy_runtime.batching import OVERLOADED
+from mldeploy_runtime.container import REQUESTS
+from mldeploy_runtime.http.messages import Request, head_of, problem_reply, request_id
+
+if TYPE_CHECKING:
+    from mldeploy_runtime.problems import Problem
+    from mldeploy_runtime.service import Service
+
+PREDICT = "/predict"
+
+
+class Gate:
+    """One worker's. It weighs what the loop reads in one turn, none of which the batcher has seen yet."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self.has_refused = False
+        self._arriving = 0
+        # A browser needs to be told more of an answer than that it is a refusal.
+        self._is_open = bool(service.settings.cors_origins)
+
+    def admits(self, target: bytes) -> bool:
+        """Whether the application is to see a request of this target; to be asked once for each."""
+        if target != b"/predict" or self._is_open:
+            return True
+        if self._service.batcher.is_full(self._arriving):
+            return False
+        if not self._arriving:
+            asyncio.get_running_loop().call_soon(self._start_turn)
+        self._arriving += 1
+        return True
+
+    def account(self, seconds: float) -> None:
+        """A piece of a connection was read for so long."""
+        if self.has_refused:
+            self.has_refused = False
+            self._service.batcher.discount(seconds)
+
+    def refusal(self, *, keep_alive: bool) -> bytes:
+        """The answer to one that is not admitted."""
+        service = self._service
+        self.has_refused = True
+        service.metrics.problems.add(OVERLOADED)
+        service.numbers[REQUESTS] += 1
+        service.all_traffic[service.index].request(PREDICT, 503, 0.0)
+        return answer_to(service.batcher.refusal(), PREDICT, keep_alive=keep_alive)
+
+    def _start_turn(self) -> None:
+        self._arriving = 0
+
+
+def answer_to(problem: Problem, path: str, *, keep_alive: bool) -> bytes:
+    """The whole answer, for what never comes to the application."""
+    request = Request(request_id(None), {})
+    reply = problem_reply(problem, request.id, path)
+    lines = head_of(reply, request)
+    if not keep_alive:
+        lines.append((b"connection", b"close"))
+    status = HTTPStatus(reply.status)
+    start = f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode()
+    return start + b"".join(b"%b: %b\r\n" % line for line in lines) + b"\r\n" + reply.body

@@ -1,0 +1,39 @@
+"""Refusing before anything is made of a request: a whole answer at once, and the connection stays usable."""
+
+from __future__ import annotations
+
+import socket
+from typing import TYPE_CHECKING, BinaryIO
+
+from tests.unit.runtime.bundles import numeric_bundle
+from tests.unit.runtime.server import started
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+BODY = b'{"instances":[{"height":1.0,"weight":0.5,"visits":2}]}'
+PREDICT = b"POST /predict HTTP/1.1\r\nHost: t\r\nContent-Length: %d\r\n\r\n%b" % (len(BODY), BODY)
+HEALTH = b"GET /health HTTP/1.1\r\nHost: t\r\n\r\n"
+
+
+def test_a_full_server_refuses_in_the_usual_form_counts_it_and_keeps_the_connection(tmp_path: Path) -> None:
+    with started(numeric_bundle(tmp_path), tmp_path, MLDEPLOY_QUEUE="0") as server:
+        with socket.create_connection(("127.0.0.1", server.port), timeout=20) as connection:
+            file = connection.makefile("rb")
+            steps = ((PREDICT[:-5], b""), (PREDICT[-5:] + PREDICT, b"503"), (b"", b"503"), (HEALTH, b"200"))
+            for asked, expected in steps:
+                connection.sendall(asked)
+                if expected:
+                    status, head, body = answer(file)
+                    assert status == expected
+                    assert (b"retry-after" in head) == (b"overloaded" in body) == (expected == b"503")
+        metrics = server.client.get("/metrics").text
+        assert 'mldeploy_requests_total{route="/predict",status="503"} 2.0' in metrics
+        assert server.client.post("/predict", content=BODY).json()["type"] == "/docs#overloaded"
+
+
+def answer(file: BinaryIO) -> tuple[bytes, dict[bytes, bytes], bytes]:
+    status = file.readline().split()[1]
+    lines = iter(file.readline, b"\r\n")
+    head = {name.lower(): value.strip() for name, _, value in (line.partition(b":") for line in lines)}
+    return status, head, file.read(int(head[b"content-length"]))

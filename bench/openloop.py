@@ -54,11 +54,13 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport: asyncio.WriteTransport = transport  # type: ignore[assignment]  # that of a socket
 
+    @property
+    def is_closed(self) -> bool:
+        return self._transport.is_closing()
+
     def ask(self, request: bytes) -> asyncio.Future[int]:
         """The answer's status, once all of it is there."""
         self._status = asyncio.get_running_loop().create_future()
-        if self._transport.is_closing():
-            self._status.set_result(FAILED)
         self._transport.write(request)
         return self._status
 
@@ -117,6 +119,9 @@ async def offer(port: int, request: bytes, rate: float, seconds: float) -> list[
     samples: list[Sample] = []
 
     async def send(due: float, connection: Connection) -> None:
+        if connection.is_closed:  # one that was never used is closed by the server after a while
+            connection = await connect(port)
+            connections.append(connection)
         late = time.perf_counter() - due
         status = await connection.ask(request)
         free.append(connection)

@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,6 +27,7 @@ ROOT = Path(__file__).parents[1]
 START_S = 120.0
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 END_S = 20.0
+NO_HEADERS: dict[str, str] = {}
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,7 @@ class Running:
     port: int
     url: str
     seconds: float
+    headers: Mapping[str, str] = field(default_factory=dict)
 
     def cpu_seconds(self) -> float:
         """What the process has computed for so far, without its children."""
@@ -55,8 +57,13 @@ def end_servers_when_ended() -> None:
 
 
 @contextmanager
-def serving(argv: list[str], port: int, path: str, body: str, env: Mapping[str, str]) -> Iterator[Running]:
-    """The server, from its first good answer to `body` on. Raises SystemExit with what it said when it gives none."""
+def serving(
+    argv: list[str], port: int, path: str, body: str, env: Mapping[str, str], headers: Mapping[str, str] = NO_HEADERS
+) -> Iterator[Running]:
+    """The server, from its first good answer to `body`, sent with `headers`, on.
+
+    Raises SystemExit with what it said when it gives none.
+    """
     with tempfile.TemporaryFile() as said:
         begun = time.perf_counter()
         process = subprocess.Popen(
@@ -69,12 +76,12 @@ def serving(argv: list[str], port: int, path: str, body: str, env: Mapping[str, 
         )
         try:
             url = f"http://127.0.0.1:{port}{path}"
-            answer = _first_answer(process, url, body)
+            answer = _first_answer(process, url, body, headers)
             if answer is None or answer.status_code != 200:
                 said.seek(0)
                 text = said.read().decode(errors="replace")[-1500:]
                 raise SystemExit(f"{' '.join(argv)} gave {answer and answer.text!r}\n{text}")
-            yield Running(process, port, url, time.perf_counter() - begun)
+            yield Running(process, port, url, time.perf_counter() - begun, headers)
         finally:
             _end(process)
 
@@ -98,13 +105,15 @@ def _is_free(port: int) -> bool:
     return True
 
 
-def _first_answer(process: subprocess.Popen[bytes], url: str, body: str) -> httpx.Response | None:
+def _first_answer(
+    process: subprocess.Popen[bytes], url: str, body: str, headers: Mapping[str, str]
+) -> httpx.Response | None:
     deadline = time.monotonic() + START_S
     answer = None
     with httpx.Client(timeout=30) as client:
         while process.poll() is None and time.monotonic() < deadline:
             try:
-                answer = client.post(url, content=body, headers={"Content-Type": "application/json"})
+                answer = client.post(url, content=body, headers={"Content-Type": "application/json", **headers})
             except httpx.TransportError:
                 time.sleep(0.02)
                 continue

@@ -1,187 +1,134 @@
-"""Measure the server against a constant answer: `python bench/runtime.py BUNDLE...`.
+"""Ours beside a constant answer and plain FastAPI + joblib: `python -m bench.runtime`, on the three models.
 
-Both run on uvicorn in the same setting, pinned to one core, in turn and several times; `wrk` loads them from the
-other core with the bundle's own golden rows, one a request. The ratio is what counts: it holds on any machine, while
-a rate holds on one. Processor time a request says the same on a machine that has other work too.
+All are pinned to one core and loaded in turn from the other, ours with a key, a limit of rate that nobody meets, and
+then the prediction log too. Ratios hold on any machine, rates on one. Processor time a request says the same on a
+machine that has other work.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
-import os
-import re
-import resource
-import signal
-import socket
-import statistics
-import subprocess
 import sys
 import tempfile
-import time
-from contextlib import contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-import httpx
+from bench.models import TRAINED, models
+from bench.page import machine, write_section
+from bench.peers.measure import questions
+from bench.process import LOAD_CORE, end_servers_when_ended, free_ports, serving
+from bench.wrk import run_wrk
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from bench.models import Made
+    from bench.process import Running
+    from bench.wrk import Figures
 
-RUNTIME = Path(__file__).parents[1] / "runtime"
-SERVER_CORE, LOAD_CORE = 0, 1
-CONSTANT = [sys.executable, str(Path(__file__).with_name("constant_app.py"))]
-TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
-UNITS = {"us": 0.001, "ms": 1.0, "s": 1000.0}
+CONNECTIONS = (1, 16, 64)
+ROWS = (1, 1000)
+KEY = "mld_00000000_" + "k" * 32
+# Answers of a thousand rows must not be refused because 64 callers ask for them at once.
+SETTINGS = {"MLDEPLOY_RATE_PER_KEY": "1e9", "MLDEPLOY_RATE_PER_ADDRESS": "1e9", "MLDEPLOY_QUEUE_SECONDS": "60"}
+CONSTANT, OURS, LOGGED, FASTAPI = "constant answer", "mldeploy", "mldeploy, prediction log on", "FastAPI + joblib"
+HEAD = """\
+| model | rows | connections | server | requests a second | of constant | p50 ms | p99 ms | CPU us a request | \
+constant's of it | memory, MB | first answer, s | failed |
+| --- | ---: | ---: | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |"""
 
 
 @dataclass(frozen=True)
-class Figures:
-    """Requests a second; latencies in milliseconds; the server's processor time in microseconds a request."""
+class Measured:
+    """`cpu` is the server's processor time in microseconds a request."""
 
-    rate: float
-    p50: float
-    p99: float
+    figures: Figures
     cpu: float
-    errors: int
-
-
-@dataclass(frozen=True)
-class Started:
-    """Seconds from start to ready, and resident memory after the load in megabytes."""
-
-    seconds: float
     megabytes: float
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("bundles", nargs="+", type=Path, metavar="BUNDLE")
-    parser.add_argument("--connections", type=int, nargs="+", default=[1, 16, 64])
-    parser.add_argument("--seconds", type=int, default=5, help="of each measurement")
-    parser.add_argument("--rounds", type=int, default=3, help="measurements of each, of which the median is shown")
+    parser.add_argument("--models", nargs="+", choices=list(TRAINED), default=list(TRAINED))
+    parser.add_argument("--connections", type=int, nargs="+", default=list(CONNECTIONS))
+    parser.add_argument("--rows", type=int, nargs="+", default=list(ROWS))
+    parser.add_argument("--seconds", type=float, default=3.0, help="of each measurement")
+    parser.add_argument("--write", action="store_true", help="put it into docs/performance.md")
     options = parser.parse_args()
-    columns = "bundle, connections, constant req/s, ours req/s, ratio, p50 ms, p99 ms, CPU us, CPU ratio, ready s, MB"
-    print("|", columns.replace(", ", " | "), "|")
-    print("|", " | ".join(["---"] * len(columns.split(", "))), "|")
-    for bundle in options.bundles:
-        for connections in options.connections:
-            rounds = [measure(bundle, connections, options.seconds) for _ in range(options.rounds)]
-            print(row(bundle, connections, rounds), flush=True)
+    end_servers_when_ended()
+    lines = [HEAD]
+    for made in models():
+        if made.name in options.models:
+            for rows in options.rows:
+                lines += table(made, rows, options.connections, options.seconds)
+    text = "\n".join(lines)
+    print(text)
+    if options.write:
+        write_section("runtime", f"{text}\n\n{machine('uvicorn', 'fastapi', 'scikit-learn')}")
 
 
-def measure(bundle: Path, connections: int, seconds: int) -> tuple[Figures, Figures, Started]:
-    """The constant app and ours, one after the other."""
-    server = [sys.executable, "-m", "mldeploy_runtime", "--bundle", str(bundle), "--host", "127.0.0.1", "--control", ""]
-    with tempfile.TemporaryDirectory() as folder:
-        script = Path(folder) / "requests.lua"
-        script.write_text(wrk_script(bundle))
-        with serving(CONSTANT) as (constant, port, _):
-            floor = load(constant, port, connections, seconds, script)
-        with serving(server) as (ours, port, started):
-            figures = load(ours, port, connections, seconds, script)
-            return floor, figures, Started(started, memory(ours))
+def table(made: Made, rows: int, connections: list[int], seconds: float) -> list[str]:
+    """A line for each number of connections and each server, all of which are up at once."""
+    records, _ = questions(made)
+    asked = (records * rows)[:rows]
+    ours = json.dumps({"instances": asked})
+    plain = json.dumps(asked if rows > 1 else asked[0])
+    bodies = {CONSTANT: ours, OURS: ours, LOGGED: ours, FASTAPI: plain}
+    lines = []
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        up = {name: stack.enter_context(start(name, made, body, folder)) for name, body in bodies.items()}
+        for count in connections:
+            measured = {name: measure(up[name], bodies[name], count, seconds) for name in up}
+            lines += [line((made.name, rows, count, name), each, measured[CONSTANT], up[name])
+                      for name, each in measured.items()]  # fmt: skip
+            print("\n".join(lines[-len(up) :]), file=sys.stderr, flush=True)
+    return lines
 
 
-@contextmanager
-def serving(command: list[str]) -> Iterator[tuple[int, int, float]]:
-    """The server's process id, its port, and the seconds until it was ready."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    begun = time.perf_counter()
-    process = subprocess.Popen(
-        ["taskset", "-c", str(SERVER_CORE), *command, "--port", str(port)],
-        env=os.environ | {"PYTHONPATH": str(RUNTIME)},
-        stdout=subprocess.DEVNULL,
+def start(name: str, made: Made, body: str, folder: Path) -> Any:
+    port = free_ports()
+    if name == CONSTANT:
+        return serving([sys.executable, "-m", "bench.constant_app", "--port", str(port)], port, "/predict", body, {})
+    if name == FASTAPI:
+        argv = [sys.executable, "-m", "uvicorn", "bench.peers.fastapi_joblib:app", "--port", str(port)]
+        env = {"MODEL": str(made.model), "SAMPLE": str(made.sample)}
+        path = "/predict_rows" if body.startswith("[") else "/predict"
+        return serving([*argv, "--no-access-log"], port, path, body, env)
+    keys = folder / "keys.json"
+    stored = {"id": "00000000", "name": "bench", "sha256": hashlib.sha256(KEY.encode()).hexdigest()}
+    keys.write_text(json.dumps({"schema": 1, "keys": [stored | {"scopes": ["predict"]}]}))
+    env = SETTINGS | {"MLDEPLOY_KEYS": str(keys), "MLDEPLOY_WORKERS": "1"}
+    if name == LOGGED:
+        (folder / "log").mkdir()
+        env["MLDEPLOY_PREDICTION_LOG"] = str(folder / "log")
+    argv = [sys.executable, "-m", "mldeploy_runtime", "--bundle", str(made.bundle.path), "--host", "127.0.0.1"]
+    return serving([*argv, "--port", str(port), "--control", ""], port, "/predict", body, env, {"X-API-Key": KEY})
+
+
+def measure(running: Running, body: str, connections: int, seconds: float) -> Measured:
+    before = running.cpu_seconds()
+    figures = run_wrk(running.url, [body], connections, seconds, LOAD_CORE, running.headers)
+    return Measured(figures, (running.cpu_seconds() - before) / figures.requests * 1e6, running.memory())
+
+
+def line(about: tuple[object, ...], each: Measured, constant: Measured, running: Running) -> str:
+    figures = each.figures
+    cells = (
+        *map(str, about),
+        f"{figures.rate:,.0f}",
+        f"{figures.rate / constant.figures.rate:.3f}",
+        f"{figures.p50:.2f}",
+        f"{figures.p99:.2f}",
+        f"{each.cpu:,.0f}",
+        f"{constant.cpu / each.cpu:.3f}",
+        f"{each.megabytes:.0f}",
+        f"{running.seconds:.2f}",
+        str(figures.failed),
     )
-    try:
-        await_ready(port, process)
-        yield process.pid, port, time.perf_counter() - begun
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(30)
-
-
-def await_ready(port: int, process: subprocess.Popen[bytes]) -> None:
-    with httpx.Client() as client:
-        while process.poll() is None:
-            try:
-                if client.get(f"http://127.0.0.1:{port}/ready").status_code == 200:
-                    return
-            except httpx.TransportError:
-                time.sleep(0.01)
-    raise SystemExit("the server ended before it was ready")
-
-
-def load(process: int, port: int, connections: int, seconds: int, script: Path) -> Figures:
-    before = cpu_seconds(process)
-    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", "-s", str(script)]
-    command = ["taskset", "-c", str(LOAD_CORE), *command, f"http://127.0.0.1:{port}"]
-    report = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    used = cpu_seconds(process) - before
-    requests = int(found(r"(\d+) requests in", report))
-    return Figures(
-        rate=float(found(r"Requests/sec:\s+([\d.]+)", report)),
-        p50=milliseconds("50%", report),
-        p99=milliseconds("99%", report),
-        cpu=used / requests * 1e6,
-        errors=sum(int(count) for count in re.findall(r"Non-2xx or 3xx responses: (\d+)", report)),
-    )
-
-
-def wrk_script(bundle: Path) -> str:
-    """A script for wrk that sends the golden rows in turn, one a request."""
-    instances = json.loads((bundle / "golden.json").read_text())["instances"]
-    bodies = ",".join(f"[==[{json.dumps({'instances': [instance]})}]==]" for instance in instances)
-    return (
-        f"local bodies = {{{bodies}}}\nlocal sent = 0\n"
-        "request = function()\n  sent = sent % #bodies + 1\n"
-        "  return wrk.format('POST', '/predict', {['Content-Type'] = 'application/json'}, bodies[sent])\nend\n"
-    )
-
-
-def cpu_seconds(process: int) -> float:
-    fields = Path(f"/proc/{process}/stat").read_text().rpartition(") ")[2].split()
-    return (int(fields[11]) + int(fields[12])) / TICKS_PER_SECOND
-
-
-def memory(process: int) -> float:
-    return int(Path(f"/proc/{process}/statm").read_text().split()[1]) * resource.getpagesize() / 1e6
-
-
-def found(pattern: str, report: str) -> str:
-    match = re.search(pattern, report)
-    if match is None:
-        raise SystemExit(f"wrk did not say what was expected:\n{report}")
-    return match[1]
-
-
-def milliseconds(quantile: str, report: str) -> float:
-    value, unit = re.fullmatch(r"([\d.]+)([a-z]+)", found(rf"\n\s+{quantile}\s+(\S+)", report)).groups()  # type: ignore[union-attr]
-    return float(value) * UNITS[unit]
-
-
-def row(bundle: Path, connections: int, rounds: list[tuple[Figures, Figures, Started]]) -> str:
-    def median(values: Iterator[float]) -> float:
-        return statistics.median(values)
-
-    errors = sum(ours.errors for _, ours, _ in rounds)
-    cells = [
-        bundle.name,
-        str(connections),
-        f"{median(floor.rate for floor, _, _ in rounds):,.0f}",
-        f"{median(ours.rate for _, ours, _ in rounds):,.0f}" + (f" ({errors} errors)" if errors else ""),
-        f"{median(ours.rate / floor.rate for floor, ours, _ in rounds):.2f}",
-        f"{median(ours.p50 for _, ours, _ in rounds):.2f}",
-        f"{median(ours.p99 for _, ours, _ in rounds):.2f}",
-        f"{median(ours.cpu for _, ours, _ in rounds):.0f}",
-        f"{median(floor.cpu / ours.cpu for floor, ours, _ in rounds):.2f}",
-        f"{median(started.seconds for _, _, started in rounds):.2f}",
-        f"{median(started.megabytes for _, _, started in rounds):.0f}",
-    ]
-    return "| " + " | ".join(cells) + " |"
+    return f"| {' | '.join(cells)} |"
 
 
 if __name__ == "__main__":

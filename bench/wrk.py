@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 UNITS_MS = {"us": 0.001, "ms": 1.0, "s": 1000.0, "m": 60_000.0}
 
@@ -25,10 +25,17 @@ class Figures:
     failed: int
 
 
-def run_wrk(url: str, bodies: Sequence[str], connections: int, seconds: float, core: int) -> Figures:
-    """Send `bodies` in turn for so long, from one processor core."""
+def run_wrk(
+    url: str,
+    bodies: Sequence[str],
+    connections: int,
+    seconds: float,
+    core: int,
+    headers: Mapping[str, str] | None = None,
+) -> Figures:
+    """Send `bodies` in turn for so long, from one processor core, each with `headers` beside its type."""
     with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
-        script.write(_script(bodies))
+        script.write(_script(bodies, headers or {}))
         script.flush()
         argv = ["taskset", "-c", str(core), "wrk", "-t1", f"-c{connections}", f"-d{seconds:g}s", "--timeout", "30s"]
         said = subprocess.run(
@@ -44,12 +51,14 @@ def run_wrk(url: str, bodies: Sequence[str], connections: int, seconds: float, c
     )
 
 
-def _script(bodies: Sequence[str]) -> str:
+def _script(bodies: Sequence[str], headers: Mapping[str, str]) -> str:
+    lines = ",".join(f"[ [==[{name}]==] ]=[==[{value}]==]" for name, value in headers.items())
     quoted = ",".join(f"[==[{body}]==]" for body in bodies)
     return (
+        f"local headers = {{['Content-Type'] = 'application/json',{lines}}}\n"
         f"local bodies = {{{quoted}}}\nlocal sent = 0\n"
         "request = function()\n  sent = sent % #bodies + 1\n"
-        "  return wrk.format('POST', nil, {['Content-Type'] = 'application/json'}, bodies[sent])\nend\n"
+        "  return wrk.format('POST', nil, headers, bodies[sent])\nend\n"
     )
 
 

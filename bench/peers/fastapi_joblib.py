@@ -21,3 +21,9 @@ app = FastAPI()
 def predict(row: Row) -> dict[str, Any]:
     probabilities = model.predict_proba(pd.DataFrame([row.model_dump()]))[0]
     return {"label": int(probabilities.argmax()), "probabilities": probabilities.tolist()}
+
+
+@app.post("/predict_rows")
+def predict_rows(rows: list[Row]) -> dict[str, Any]:
+    probabilities = model.predict_proba(pd.DataFrame([row.model_dump() for row in rows]))
+    return {"labels": probabilities.argmax(axis=1).tolist(), "probabilities": probabilities.tolist()}

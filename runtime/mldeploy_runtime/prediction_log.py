@@ -1,7 +1,8 @@
 """The prediction log: what was asked and what was answered, one JSON line a row, in files under a folder.
 
-A request only puts its rows into a queue. A thread makes lines of them four times a second, a few at a time so that the
-event loop is not held up, and has them on the disk before the next time. When the disk is full, slow or away,
+A request only puts its rows into a queue. A thread makes lines of them four times a second, or sooner when half of the
+queue's room is taken, a few at a time so that the event loop is not held up, and has them on the disk before the next
+time. When the disk is full, slow or away,
 predictions go on; the lines that are lost are counted.
 """
 
@@ -36,7 +37,9 @@ WRITTEN, LOST, OVERFLOWED = range(3)
 
 WRITE_EVERY_SECONDS = 0.25
 SWEEP_EVERY_SECONDS = 2.0
-MOST_WAITING_ROWS = 20_000
+# What may wait, and what a row of numbers with its prediction takes of that, measured.
+MOST_WAITING_BYTES = 16_000_000
+ROW_BYTES, FIELD_BYTES = 400, 32
 # So many lines are made at once, and then the event loop has its turn.
 LINES_AT_ONCE = 32
 PAUSE_SECONDS = 0.00005
@@ -76,11 +79,11 @@ class PredictionLog:
         self._sample = wanted.sample
         self._log = log
         self._numbers = numbers
-        self._most_waiting = max(MOST_WAITING_ROWS, 2 * settings.max_rows)
+        self._most_waiting = MOST_WAITING_BYTES // (ROW_BYTES + FIELD_BYTES * len(self._names))
         self._waiting: deque[Entry] = deque()
         # Each is only ever added to, by one thread: what was put in, and what was taken out.
         self._added = self._taken = 0
-        self._closing = threading.Event()
+        self._closing, self._wake = threading.Event(), threading.Event()
         self._failure = ""
         self._loop = asyncio.get_running_loop()
         self._encode = msgspec.json.Encoder().encode_lines
@@ -96,15 +99,20 @@ class PredictionLog:
         """Have the rows of a request written, if it is in the sample and there is room for them to wait."""
         if self._sample < 1.0 and random.random() >= self._sample:  # noqa: S311 - a sample is no secret
             return
-        if self._added - self._taken + len(rows) > self._most_waiting:
+        waiting = self._added - self._taken
+        if waiting and waiting + len(rows) > self._most_waiting:  # a request that is larger may wait alone
             self._numbers[OVERFLOWED] += len(rows)
+            self._wake.set()
             return
         self._added += len(rows)
+        if waiting + len(rows) > self._most_waiting // 2:
+            self._wake.set()
         self._waiting.append((time.time(), request_id, key, rows, predictions, fallback))
 
     def close(self) -> None:
         """Write what waits. It blocks, though not for ever: a disk that hangs must not keep the process."""
         self._closing.set()
+        self._wake.set()
         self._writer.join(CLOSE_SECONDS)
         if self._added > self._taken:
             self._log.write("predictions lost at the end", "error", rows=self._added - self._taken)
@@ -113,7 +121,9 @@ class PredictionLog:
         """The writer's thread."""
         closing = False
         while not closing:
-            closing = self._closing.wait(WRITE_EVERY_SECONDS)
+            self._wake.wait(WRITE_EVERY_SECONDS)
+            self._wake.clear()
+            closing = self._closing.is_set()
             # What comes meanwhile is for the next time, so that each time ends with a sync.
             entries = [self._waiting.popleft() for _ in range(len(self._waiting))]
             lines = (line for entry in entries for line in self._lines(entry))

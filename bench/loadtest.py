@@ -17,7 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.page import machine, write_section
-from mldeploy.loadtest import Load, Target, run_load, summarize
+from mldeploy.loadtest.report import Target, summarize
+from mldeploy.loadtest.run import run_load
+from mldeploy.loadtest.samples import Load
 from tests.integration.stalling_server import Stall, serving
 
 ROWS = [{"a": 1.0}]

@@ -17,7 +17,9 @@ import pandas as pd
 from bench.peers.environment import programs_of
 from bench.process import LOAD_CORE, Running, free_ports, serving
 from bench.wrk import run_wrk
-from mldeploy.loadtest import Load, Target, send, summarize
+from mldeploy.loadtest.report import Target, summarize
+from mldeploy.loadtest.run import send
+from mldeploy.loadtest.samples import Load
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

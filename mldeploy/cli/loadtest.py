@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from mldeploy.loadtest import Load, Result, Samples, Subject, Target, Workers
+    from mldeploy.loadtest.report import Result, Target
+    from mldeploy.loadtest.samples import Load, Samples, Workers
+    from mldeploy.loadtest.subject import Subject
 
 MOST_TRIALS = 40
 KEY_MARGIN_S = 120.0
@@ -46,7 +48,7 @@ def loadtest_worker(
     address: Annotated[str, typer.Argument(callback=host_and_port, metavar="ADDRESS:PORT")],
 ) -> None:
     """Send a share of a load test that was started elsewhere with --listen."""
-    from mldeploy.loadtest import join_load
+    from mldeploy.loadtest.run import join_load
 
     join_load(address)
 
@@ -111,17 +113,11 @@ def loadtest(
     with the one before. Exit code 4 when the target is missed, 1 when the run does not count.
     """
     from mldeploy.host.names import choose_host
-    from mldeploy.loadtest import (
-        Load,
-        Target,
-        Workers,
-        anywhere,
-        check_may_load,
-        find_endpoint,
-        on_host,
-        read_rows,
-        vary,
-    )
+    from mldeploy.loadtest.endpoint import check_may_load, find_endpoint
+    from mldeploy.loadtest.report import Target
+    from mldeploy.loadtest.rows import read_rows, vary
+    from mldeploy.loadtest.samples import Load, Workers
+    from mldeploy.loadtest.subject import anywhere, on_host
 
     if find_capacity and (csv or html):
         raise UsageError("--csv and --html are of one run; --find-capacity makes several")
@@ -181,7 +177,11 @@ class Run:
 
 
 def _once(run: Run, csv: Path | None, html: Path | None, *, json: bool) -> None:
-    from mldeploy.loadtest import between, html_report, read_metrics, record, write_csv
+    from mldeploy.loadtest.html import html_report
+    from mldeploy.loadtest.report import write_csv
+    from mldeploy.loadtest.server import read_metrics
+    from mldeploy.loadtest.subject import record
+    from mldeploy.metrics import between
 
     subject, load = run.subject, run.load
     before = read_metrics(subject.url, subject.metrics)
@@ -206,7 +206,7 @@ def _once(run: Run, csv: Path | None, html: Path | None, *, json: bool) -> None:
 
 
 def _capacity(run: Run, *, json: bool) -> None:
-    from mldeploy.loadtest import find_capacity
+    from mldeploy.loadtest.capacity import find_capacity
 
     def measure(rate: float) -> Result:
         _, result = _measure(run, replace(run.load, rate=rate))
@@ -227,7 +227,8 @@ def _capacity(run: Run, *, json: bool) -> None:
 
 
 def _measure(run: Run, load: Load) -> tuple[Samples, Result]:
-    from mldeploy.loadtest import run_load, summarize
+    from mldeploy.loadtest.report import summarize
+    from mldeploy.loadtest.run import run_load
 
     if run.workers.address:
         console.note(f"on {run.workers.count} other machines: mldeploy loadtest-worker {run.workers.address}")

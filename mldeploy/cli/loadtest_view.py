@@ -16,8 +16,11 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from mldeploy.loadtest import Comparison, Load, Result, ServerView, Target, Tick
     from mldeploy.loadtest.capacity import Capacity
+    from mldeploy.loadtest.report import Result, Target
+    from mldeploy.loadtest.samples import Load, Tick
+    from mldeploy.loadtest.subject import Comparison
+    from mldeploy.metrics import ServerView
 
 BLOCKS = "▁▂▃▄▅▆▇█"
 SPARK_SECONDS = 60

@@ -15,8 +15,9 @@ import numpy as np
 import pytest
 
 from mldeploy.errors import MldeployError
-from mldeploy.loadtest import Load, Target, Tick, Workers, run_load, summarize
-from mldeploy.loadtest.report import percentile
+from mldeploy.loadtest.report import Target, percentile, summarize
+from mldeploy.loadtest.run import run_load
+from mldeploy.loadtest.samples import Load, Tick, Workers
 from tests.integration.bundles import linear_bundle
 from tests.integration.command import mldeploy, start
 from tests.integration.stalling_server import Stall, serving

@@ -4,7 +4,8 @@ import pytest
 
 from mldeploy.config import Config, HostConfig
 from mldeploy.errors import UsageError
-from mldeploy.loadtest import Load, check_may_load, find_endpoint
+from mldeploy.loadtest.endpoint import check_may_load, find_endpoint
+from mldeploy.loadtest.samples import Load
 
 ONE = Config(hosts={"prod": HostConfig(address="203.0.113.7")})
 

@@ -12,12 +12,13 @@ import typer
 from typer.testing import CliRunner
 
 from mldeploy.cli.loadtest import loadtest
-from mldeploy.loadtest import Load, Samples, Target, html_report, summarize
 from mldeploy.loadtest.chart import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, Axis, latency_axis
-from mldeploy.loadtest.html import repeat_command
+from mldeploy.loadtest.html import html_report, repeat_command
+from mldeploy.loadtest.report import Target, summarize
+from mldeploy.loadtest.samples import Load, Samples
 
 if TYPE_CHECKING:
-    from mldeploy.loadtest import Result
+    from mldeploy.loadtest.report import Result
 
 LOAD = Load("http://127.0.0.1:8000/predict?a=<b>", rate=100, duration_s=20, warmup_s=2, arrivals="poisson")
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from mldeploy.loadtest import Load, Result, Samples, Target, summarize, write_csv
-from mldeploy.loadtest.report import percentile
+from mldeploy.loadtest.report import Result, Target, percentile, summarize, write_csv
+from mldeploy.loadtest.samples import Load, Samples
 
 if TYPE_CHECKING:
     from pathlib import Path

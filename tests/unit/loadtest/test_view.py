@@ -6,7 +6,7 @@ import math
 from rich.console import Console
 
 from mldeploy.cli.loadtest_view import show_capacity, sparkline
-from mldeploy.loadtest import Capacity
+from mldeploy.loadtest.capacity import Capacity
 from tests.unit.loadtest.test_capacity import result
 
 

@@ -54,7 +54,7 @@ def main() -> None:
     parser.add_argument("--models", nargs="+", choices=list(TRAINED), default=list(TRAINED))
     parser.add_argument("--connections", type=int, nargs="+", default=list(CONNECTIONS))
     parser.add_argument("--rows", type=int, nargs="+", default=list(ROWS))
-    parser.add_argument("--seconds", type=float, default=3.0, help="of each measurement")
+    parser.add_argument("--seconds", type=int, default=3, help="of each measurement")
     parser.add_argument("--write", action="store_true", help="put it into docs/performance.md")
     options = parser.parse_args()
     end_servers_when_ended()
@@ -69,7 +69,7 @@ def main() -> None:
         write_section("runtime", f"{text}\n\n{machine('uvicorn', 'fastapi', 'scikit-learn')}")
 
 
-def table(made: Made, rows: int, connections: list[int], seconds: float) -> list[str]:
+def table(made: Made, rows: int, connections: list[int], seconds: int) -> list[str]:
     """A line for each number of connections and each server, all of which are up at once."""
     records, _ = questions(made)
     asked = (records * rows)[:rows]
@@ -108,7 +108,7 @@ def start(name: str, made: Made, body: str, folder: Path) -> Any:
     return serving([*argv, "--port", str(port), "--control", ""], port, "/predict", body, env, {"X-API-Key": KEY})
 
 
-def measure(running: Running, body: str, connections: int, seconds: float) -> Measured:
+def measure(running: Running, body: str, connections: int, seconds: int) -> Measured:
     before = running.cpu_seconds()
     figures = run_wrk(running.url, [body], connections, seconds, LOAD_CORE, running.headers)
     return Measured(figures, (running.cpu_seconds() - before) / figures.requests * 1e6, running.memory())

@@ -49,7 +49,7 @@ class Limits:
     shared_rows: int = 1024
     inline_seconds: float = 0.005
     queue_requests: int = 256
-    queue_seconds: float = 0.02
+    queue_seconds: float = 0.05
     deadline_seconds: float = 10.0
 
 

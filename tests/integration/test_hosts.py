@@ -10,7 +10,7 @@ import pytest
 
 from tests.integration.command import mldeploy
 from tests.integration.site import APP, FIRST, HTTP_ONLY, SECOND
-from tests.rig import up_second_vm
+from tests.rig import second_vm
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,11 +23,9 @@ BOTH = ("--host", "rig", "--host", "rig-2", "--watch", "1")
 
 @pytest.fixture(scope="module")
 def machines(rig: Rig) -> Iterator[tuple[Vm, Vm]]:
-    second = up_second_vm(rig)
     rig.vm.reset()
-    second.reset()
-    yield rig.vm, second
-    second.remove()
+    with second_vm(rig) as second:
+        yield rig.vm, second
 
 
 @pytest.fixture(scope="module")

@@ -79,13 +79,17 @@ def up() -> Rig:
         return rig
 
 
-def up_second_vm(rig: Rig) -> vm.Vm:
-    """Another VM beside that of `rig`, as the host `rig-2` in the files by which it is reached."""
-    with _locked("lock"):
-        names = names_of(CHECKOUT)
-        second = vm.ensure(names, names.second_vm, str(_network(names)[4]), _provisioned(rig.registry))
-        _write_files(rig, second)
-        return second
+@contextmanager
+def second_vm(rig: Rig) -> Iterator[vm.Vm]:
+    """Another VM beside that of `rig`, while the context is open: the host `rig-2` in the files that name hosts."""
+    names = names_of(CHECKOUT)
+    second = vm.ensure(names, names.second_vm, str(_network(names)[4]), _provisioned(rig.registry))
+    _write_files(rig, second)
+    try:
+        yield second
+    finally:
+        second.remove()
+        _write_files(rig)
 
 
 @contextmanager

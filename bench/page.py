@@ -11,10 +11,21 @@ from pathlib import Path
 
 PERFORMANCE = Path(__file__).parents[1] / "docs" / "performance.md"
 OPERATIONS = PERFORMANCE.with_name("operations.md")
+TITLES = {
+    "capacity": "## What a small VM carries",
+    "overload": "## Twice what one core carries",
+    "soak": "## At 80 % for ten minutes",
+    "peers": "## Beside other ways to serve the same model",
+    "marathon": "### Many in a row",
+}
+"""The headings of sections that a page has only once they are written."""
 
 
 def write_section(name: str, text: str, page: Path = PERFORMANCE) -> None:
-    """Put `text` in place of the section `name`, which must be on the page already."""
+    """Put `text` in place of the section `name`; at the end of the page, if it is not there yet."""
+    if (title := TITLES.get(name)) and title not in page.read_text(encoding="utf-8"):
+        with page.open("a", encoding="utf-8") as file:
+            file.write(f"\n{title}\n\n{_begin(name)}{_end(name)}")
     before, _, after = _split(name, page)
     page.write_text("".join([*before, "\n", text.strip(), "\n\n", *after]), encoding="utf-8")
 
@@ -26,12 +37,20 @@ def read_section(name: str, page: Path = PERFORMANCE) -> str:
 
 def _split(name: str, page: Path) -> tuple[tuple[str, str], str, tuple[str, str]]:
     """The page up to the section with the mark that begins it, the section, and the rest from the mark that ends it."""
-    begin, end = f"<!-- {name}: written by bench/{name}.py -->\n", f"<!-- end of {name} -->\n"
+    begin, end = _begin(name), _end(name)
     before, found, rest = page.read_text(encoding="utf-8").partition(begin)
     section, closed, after = rest.partition(end)
     if not (found and closed):
         raise SystemExit(f"{page} has no section {name!r}")
     return (before, begin), section, (end, after)
+
+
+def _begin(name: str) -> str:
+    return f"<!-- {name}: written by bench/{name}.py -->\n"
+
+
+def _end(name: str) -> str:
+    return f"<!-- end of {name} -->\n"
 
 
 def machine(*packages: str) -> str:

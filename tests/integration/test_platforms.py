@@ -78,6 +78,8 @@ def test_an_image_for_arm64_answers_its_golden_rows_under_emulation(foreign: For
     container = docker(
         *("run", "--detach", "--platform", foreign.image.platform, "--network", "none", "--read-only"),
         *("--tmpfs", "/run/mldeploy:uid=10001,gid=10001,mode=700", "--tmpfs", "/tmp"),
+        # The kernel would not run the programs of further workers: only this process is emulated.
+        *("--env", "MLDEPLOY_WORKERS=1"),
         *("--volume", f"{foreign.emulator}:/qemu:ro", "--entrypoint", "/qemu", foreign.image.id, *SERVER),
     )
     try:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.integration.command import mldeploy
-from tests.integration.site import FIRST, SECOND, Site
+from tests.integration.site import FIRST, HTTP_ONLY, SECOND, Site
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,7 +21,7 @@ LOAD = ("loadtest", "--qps", "40", "--duration", "3s", "--warmup", "500ms", "--p
 def site(rig: Rig, bundles: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Site:
     rig.vm.reset()
     folder = tmp_path_factory.mktemp("loadtest")
-    shutil.copy(rig.config, folder / "mldeploy.toml")
+    (folder / "mldeploy.toml").write_text(rig.config.read_text() + HTTP_ONLY)
     return Site(folder, rig, bundles)
 
 

@@ -70,7 +70,13 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 def python_with(**versions: str) -> Path:
-    return find_environment(Needs(frozenset(versions), versions), lambda *_: None)
+    """The Python of an environment with these versions; skips where no interpreter is old enough for them."""
+    try:
+        return find_environment(Needs(frozenset(versions), versions), lambda *_: None)
+    except MldeployError as failure:
+        if "this machine has no Python" in failure.message:
+            pytest.skip(failure.message)
+        raise
 
 
 def trained(script: str, python: Path, folder: Path) -> Path:
@@ -103,7 +109,8 @@ def test_a_model_opens_in_an_environment_of_python_3_9(tmp_path: Path) -> None:
 
 def test_the_child_needs_numpy_and_onnx_alone_from_python_3_9_on(tmp_path: Path) -> None:
     interpreter = find_python("3.9")
-    assert interpreter is not None
+    if interpreter is None:
+        pytest.skip("this machine has no Python 3.9")
     environment = tmp_path / "environment"
     environment.mkdir()
     make_environment(interpreter, lock(["numpy", "onnx", "protobuf<7"], [], "3.9"), environment)

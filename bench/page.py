@@ -46,7 +46,7 @@ def _split(name: str, page: Path) -> tuple[tuple[str, str], str, tuple[str, str]
 
 
 def _begin(name: str) -> str:
-    return f"<!-- {name}: written by bench/{name}.py -->\n"
+    return f"<!-- {name}: written by python -m bench.{name} -->\n"
 
 
 def _end(name: str) -> str:

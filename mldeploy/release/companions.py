@@ -66,13 +66,12 @@ class OnHosts:
         if not self.failures:
             return
         lines = [f"{host}: {failure.message}: {failure.cause}" for host, failure in self.failures.items()]
-        kind = (
-            NeedsPersonError if any(isinstance(f, NeedsPersonError) for f in self.failures.values()) else MldeployError
-        )
+        stuck = any(isinstance(failure, NeedsPersonError) for failure in self.failures.values())
+        kind = NeedsPersonError if stuck else MldeployError
         raise kind(
             f"{len(self.failures)} of {len(self.failures) + len(self.outcomes)} hosts failed",
             cause="\n".join(lines),
-            remedy=next(failure.remedy for failure in self.failures.values() if not isinstance(failure, PartedError)),
+            remedy=next((f.remedy for f in self.failures.values() if not isinstance(f, PartedError)), ""),
         )
 
 

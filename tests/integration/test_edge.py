@@ -176,7 +176,7 @@ def test_caddy_is_replaced_and_its_authority_stays_without_a_lost_request(edge: 
     assert mldeploy(edge.folder, "host", "ca", "rig").stdout == edge.root
 
 
-def test_an_app_that_is_destroyed_is_gone_but_for_its_ledger_and_disturbs_nobody(edge: Edge) -> None:
+def test_an_app_that_is_destroyed_is_gone_but_for_its_ledger_and_breaks_less_than_a_plain_reload(edge: Edge) -> None:
     vm = edge.rig.vm
     assert mldeploy(edge.folder, "destroy", "birds").exit_code == 2
     with edge.traffic() as traffic:

@@ -38,7 +38,7 @@ def caddyfile(sites: Mapping[str, Site]) -> str:
     The admin interface is a socket inside the container, never a port. The health checker's complaints
     about an empty slot are left out of the log: at five a second they would fill the disk. HTTP/3 is off
     because its connections do not survive that two Caddys share a port while one replaces the other. There is no
-    grace period: with one, Caddy cuts what is still in flight as soon as it has reloaded.
+    grace period: with one, a request in flight was seen cut at a reload.
     """
     by_address = sorted(sites.items(), key=lambda item: (item[1].address, -len(item[1].path), item[0]))
     blocks = [_block(address, list(group)) for address, group in groupby(by_address, key=lambda item: item[1].address)]

@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     from mldeploy_runtime.contract import Row
     from mldeploy_runtime.predictions import Raw
 
-    Waiting = tuple[list[Row], asyncio.Future[list[Raw]]]
     Outcome = list[Raw | Exception]
+    # What a request is told: an answer a row, or why there are none.
+    Settle = Callable[[list[Raw] | Exception], None]
 
 # How much of the past the estimate of a row's cost keeps from one run to the next, and how many times the estimate
 # a run may count for: a run during which the machine did something else says nothing of its cost.
@@ -81,6 +82,29 @@ class _Run(NamedTuple):
     seconds: float
 
 
+class _Waiting:
+    """The rows of a request, and whom to tell what came of them, once."""
+
+    __slots__ = ("_tell", "rows")
+
+    def __init__(self, rows: list[Row], tell: Settle) -> None:
+        self.rows = rows
+        self._tell: Settle | None = tell
+
+    @property
+    def is_settled(self) -> bool:
+        return self._tell is None
+
+    def settle(self, outcome: list[Raw] | Exception) -> None:
+        if (tell := self._tell) is not None:
+            self._tell = None
+            tell(outcome)
+
+    def expire(self) -> None:
+        """Its deadline has come."""
+        self.settle(Problem("deadline", "The model took too long.", headers=RETRY_SOON))
+
+
 class RowsFailedError(Exception):
     """The graph failed on rows of a request: `outcome` holds for each row its answer or what was raised."""
 
@@ -118,7 +142,7 @@ class Batcher:
         self._limits = limits
         self._observe = observe
         self._queued = [0.0] if queued is None else queued
-        self._waiting: list[Waiting] = []
+        self._waiting: list[_Waiting] = []
         self._waiting_rows = 0
         self._scheduled = False
         self._in_thread = False
@@ -155,24 +179,38 @@ class Batcher:
 
     def submit(self, rows: list[Row]) -> asyncio.Future[list[Raw]]:
         """One answer a row, in order; the future raises RowsFailedError, or Problem `deadline`."""
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[list[Raw]] = loop.create_future()
-        self._waiting.append((rows, future))
+        future: asyncio.Future[list[Raw]] = asyncio.get_running_loop().create_future()
+
+        def settle(outcome: list[Raw] | Exception) -> None:
+            if future.done():  # its client has gone
+                return
+            if isinstance(outcome, Exception):
+                future.set_exception(outcome)
+            else:
+                future.set_result(outcome)
+
+        self.enqueue(rows, settle)
+        return future
+
+    def enqueue(self, rows: list[Row], settle: Settle) -> None:
+        """Have `settle` told, once and not before this returns: one answer a row, in order, or RowsFailedError, or
+        Problem `deadline`. It must not raise."""
+        waiting = _Waiting(rows, settle)
+        self._waiting.append(waiting)
         self._waiting_rows += len(rows)
         if self._in_thread:
             self._queued[0] = len(self._waiting)
-            loop.call_later(self._limits.deadline_seconds, _expire, future)
+            asyncio.get_running_loop().call_later(self._limits.deadline_seconds, waiting.expire)
         elif not self._scheduled:
             self._scheduled = True
-            loop.call_soon(self._flush)
-        return future
+            asyncio.get_running_loop().call_soon(self._flush)
 
     def _flush(self) -> None:
         self._scheduled = False
         rows_done = requests_done = 0
         while self._waiting and not self._in_thread:
             batch = self._take()
-            rows = [row for request, _ in batch for row in request]
+            rows = [row for request in batch for row in request.rows]
             if len(rows) * self.run_cost.seconds <= self._limits.inline_seconds:
                 self._settle(batch, self._attempt(rows))
                 rows_done += len(rows)
@@ -195,13 +233,13 @@ class Batcher:
         self._weighing = True
         asyncio.get_running_loop().call_soon(weigh)
 
-    def _take(self) -> list[Waiting]:
+    def _take(self) -> list[_Waiting]:
         """The requests of the next run: at least one, then as many as share it."""
         total = 0
-        for count, (rows, _) in enumerate(self._waiting):
-            total += len(rows)
+        for count, request in enumerate(self._waiting):
+            total += len(request.rows)
             if total > self._limits.shared_rows and count:
-                self._waiting_rows -= total - len(rows)
+                self._waiting_rows -= total - len(request.rows)
                 batch, self._waiting = self._waiting[:count], self._waiting[count:]
                 return batch
         self._waiting_rows = 0
@@ -235,38 +273,32 @@ class Batcher:
                 outcome += self._halves(half, narrower, runs_left)
         return outcome
 
-    def _run_in_thread(self, batch: list[Waiting], rows: list[Row]) -> None:
+    def _run_in_thread(self, batch: list[_Waiting], rows: list[Row]) -> None:
         loop = asyncio.get_running_loop()
-        for _, future in batch:
-            loop.call_later(self._limits.deadline_seconds, _expire, future)
+        for request in batch:
+            loop.call_later(self._limits.deadline_seconds, request.expire)
         self._in_thread = True
 
         def done(attempt: asyncio.Future[_Run]) -> None:
             self._in_thread = False
             self._settle(batch, attempt.result())
             self._weigh_when_encoded(len(rows), len(batch))
-            self._waiting = [(waiting, future) for waiting, future in self._waiting if not future.done()]
-            self._waiting_rows = sum(len(waiting) for waiting, _ in self._waiting)
+            self._waiting = [waiting for waiting in self._waiting if not waiting.is_settled]
+            self._waiting_rows = sum(len(waiting.rows) for waiting in self._waiting)
             self._flush()
             self._queued[0] = len(self._waiting)
 
         loop.run_in_executor(self._thread, self._attempt, rows).add_done_callback(done)
 
-    def _settle(self, batch: list[Waiting], run: _Run) -> None:
+    def _settle(self, batch: list[_Waiting], run: _Run) -> None:
         self._observe(run.seconds)
         self.run_cost.observe(run.seconds, len(run.outcome))
         start = 0
-        for rows, future in batch:
-            outcome = run.outcome[start : start + len(rows)]
-            start += len(rows)
-            if future.done():  # its deadline has passed, or its client has gone
-                continue
+        for request in batch:
+            end = start + len(request.rows)
+            outcome = run.outcome[start:end]
+            start = end
             if run.failed and any(isinstance(answer, Exception) for answer in outcome):
-                future.set_exception(RowsFailedError(outcome))
+                request.settle(RowsFailedError(outcome))
             else:
-                future.set_result(outcome)  # type: ignore[arg-type]  # answers alone
-
-
-def _expire(future: asyncio.Future[list[Raw]]) -> None:
-    if not future.done():
-        future.set_exception(Problem("deadline", "The model took too long.", headers=RETRY_SOON))
+                request.settle(outcome)  # type: ignore[arg-type]  # answers alone

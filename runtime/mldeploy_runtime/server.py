@@ -16,8 +16,12 @@ import uvicorn
 from mldeploy_runtime.container import LISTENS
 from mldeploy_runtime.control_server import start_control
 from mldeploy_runtime.http.app import build_app
+from mldeploy_runtime.http.express import Express
 from mldeploy_runtime.http.gate import Gate
+from mldeploy_runtime.http.handling import Handling
+from mldeploy_runtime.http.messages import PREDICT
 from mldeploy_runtime.http.protocol import protocol_with
+from mldeploy_runtime.http.routes import build_routes
 from mldeploy_runtime.logs import Handler, Log
 from mldeploy_runtime.service import Service
 
@@ -39,13 +43,15 @@ async def serve(settings: Settings, place: Place | None = None) -> None:
     log = Log()
     logging.basicConfig(handlers=[Handler(log)])
     service = Service(settings, log, place)
-    application = build_app(service)
+    handling = Handling(service)
+    routes = build_routes(handling)
+    express = Express(handling, routes[PREDICT])
     server = uvicorn.Server(
         uvicorn.Config(
-            application,
+            build_app(handling, routes),
             host=settings.host,
             port=settings.port,
-            http=protocol_with(settings.receive_seconds, settings.send_seconds, Gate(service)),
+            http=protocol_with(settings.receive_seconds, settings.send_seconds, Gate(service), express),
             ws="none",
             lifespan="off",
             access_log=False,

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from mldeploy_runtime.bundle import Manifest
-    from mldeploy_runtime.contract import Row
+    from mldeploy_runtime.contract import Asked, Row
     from mldeploy_runtime.logs import Log
     from mldeploy_runtime.predictions import Raw
     from mldeploy_runtime.settings import Settings
@@ -92,7 +92,7 @@ class Service:
         self.load_seconds: float | None = None
         self.all_metrics = [Metrics(self.memory, self.manifest, baseline) for _ in self.container.workers]
         self.metrics = self.all_metrics[self.index]
-        self.all_traffic: list[Traffic] = []
+        self.count_traffic(())
         self.batcher = Batcher(_not_loaded, settings.limits)
         self._predict = prediction_of(self.manifest)
         self.prediction_log: PredictionLog | None = None
@@ -100,10 +100,10 @@ class Service:
             self.prediction_log = PredictionLog(settings, self.manifest, log, self.state.predictions_logged)
         self._fallback = fallback_of(self.manifest, baseline, settings.fallback)
 
-    def count_traffic(self, routes: Iterable[str]) -> Traffic:
-        """Where this worker counts what comes to these routes; `all_traffic` is that of all workers."""
+    def count_traffic(self, routes: Iterable[str]) -> None:
+        """Let `traffic` be where this worker counts what comes to these routes; `all_traffic` is that of all."""
         self.all_traffic = [Traffic(self.memory, routes) for _ in self.container.workers]
-        return self.all_traffic[self.index]
+        self.traffic = self.all_traffic[self.index]
 
     async def load(self) -> None:
         """Load the model and become ready, or keep the reason why not."""
@@ -146,33 +146,53 @@ class Service:
         Raises Problem; where `rows_may_fail` only if no row is answered.
         """
         asked = self.contract.decode(body)
-        threshold = self.settings.threshold if asked.threshold is None else asked.threshold
-        circuit = self.container.circuit
-        if circuit.blocks():
-            answer = self._fall_back(len(asked.rows), threshold, request_id)
-            if self.prediction_log is not None:
-                self.prediction_log.add(request_id, key, asked.rows, answer.predictions, fallback=True)
+        answer = self.answer_without_model(asked, request_id, key)
+        if answer is not None:
             return answer
+        outcome: list[Raw] | Exception
         try:
-            raws = await self.batcher.submit(asked.rows)
-            answered = predictions = [self._predict(raw, threshold) for raw in raws]
-        except Problem:
-            raise
+            outcome = await self.batcher.submit(asked.rows)
         except Exception as failure:
-            failed = failure if isinstance(failure, RowsFailedError) else RowsFailedError([failure] * len(asked.rows))
+            outcome = failure
+        return self.answer(asked, outcome, request_id, key, rows_may_fail=rows_may_fail)
+
+    def answer_without_model(self, asked: Asked, request_id: str, key: str) -> Predicted | None:
+        """The answer while the circuit is open, None while it is not. Raises Problem where nothing falls back."""
+        if not self.container.circuit.blocks():
+            return None
+        answer = self._fall_back(len(asked.rows), self._threshold(asked), request_id)
+        if self.prediction_log is not None:
+            self.prediction_log.add(request_id, key, asked.rows, answer.predictions, fallback=True)
+        return answer
+
+    def answer(
+        self, asked: Asked, outcome: list[Raw] | Exception, request_id: str, key: str, *, rows_may_fail: bool = True
+    ) -> Predicted:
+        """The answer from what the batcher told. Raises Problem; where `rows_may_fail` only if no row is answered."""
+        threshold = self._threshold(asked)
+        predictions: list[Any]
+        if isinstance(outcome, list):
+            answered = predictions = [self._predict(raw, threshold) for raw in outcome]
+        elif isinstance(outcome, Problem):
+            raise outcome
+        else:
+            failed = outcome if isinstance(outcome, RowsFailedError) else RowsFailedError([outcome] * len(asked.rows))
             if isinstance(failed.first, Problem):  # an original refuses rows, where a graph answers all or fails
                 raise failed.first from None
             predictions = self._around_failures(failed, threshold, request_id)
             answered = [prediction for prediction in predictions if not isinstance(prediction, FailedRow)]
             if not answered or not rows_may_fail:
                 if not answered:
-                    circuit.failed()
+                    self.container.circuit.failed()
                 raise Problem("model-failed", "The model could not answer these rows.") from failed.first
-        circuit.succeeded()
+        self.container.circuit.succeeded()
         self.metrics.predictions(answered)
         if self.prediction_log is not None:
             self.prediction_log.add(request_id, key, asked.rows, predictions, fallback=False)
         return Predicted(self.manifest.name, self.manifest.version, request_id, predictions, asked.warnings or UNSET)
+
+    def _threshold(self, asked: Asked) -> float | None:
+        return self.settings.threshold if asked.threshold is None else asked.threshold
 
     def _around_failures(self, failed: RowsFailedError, threshold: float | None, request_id: str) -> list[Any]:
         """A prediction for each row, or what stands in its place."""

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from mldeploy_runtime.bundle import Outputs
-    from mldeploy_runtime.http.handling import Handle
+    from mldeploy_runtime.http.handling import Handling
     from mldeploy_runtime.http.route import Route
     from mldeploy_runtime.service import Service
     from mldeploy_runtime.settings import Settings
@@ -39,8 +39,9 @@ WAYS_OF_KEYS = {
 }
 
 
-def build_documentation(service: Service, routes: dict[str, Route], handle: Handle) -> FastAPI:
+def build_documentation(handling: Handling, routes: dict[str, Route]) -> FastAPI:
     """An application that answers `routes` as the server does, and describes them from the manifest."""
+    service = handling.service
     manifest, settings = service.manifest, service.settings
     app = FastAPI(
         title=manifest.name,
@@ -52,7 +53,7 @@ def build_documentation(service: Service, routes: dict[str, Route], handle: Hand
     for path, route in routes.items():
         app.add_api_route(
             path,
-            _endpoint(route, handle),
+            _endpoint(route, handling),
             methods=[route.method],
             summary=route.summary,
             operation_id=path.strip("/").replace("/", "-"),
@@ -77,10 +78,10 @@ def build_documentation(service: Service, routes: dict[str, Route], handle: Hand
     return app
 
 
-def _endpoint(route: Route, handle: Handle) -> Callable[[StarletteRequest], Coroutine[Any, Any, Response]]:
+def _endpoint(route: Route, handling: Handling) -> Callable[[StarletteRequest], Coroutine[Any, Any, Response]]:
     async def endpoint(starlette: StarletteRequest) -> Response:
         request = request_of(starlette.scope)
-        reply = await handle(route, request, starlette.scope, starlette.receive)
+        reply = await handling.handle(route, request, starlette.scope, starlette.receive)
         response = Response(reply.body, reply.status)
         response.raw_headers = head_of(reply, request)
         return response

@@ -51,6 +51,15 @@ def formats_of(content_type: bytes | None, accept: bytes | None) -> tuple[Format
     return TABLES.get(media), TABLES.get(likes[0] if likes else media)
 
 
+@lru_cache(256)
+def is_json(content_type: bytes | None, accept: bytes | None) -> bool:
+    """Whether a request is JSON, to be answered in JSON."""
+    try:
+        return formats_of(content_type, accept) == (None, None)
+    except Problem:
+        return False
+
+
 def question(body: bytes, format: Format, manifest: Manifest, max_rows: int) -> bytes:
     """The JSON body of /predict that asks what `body` does. Raises Problem."""
     return msgspec.json.encode({"columns": format.read(body, manifest, max_rows)})

@@ -4,18 +4,17 @@ request before it is decoded costs as much as answering it."""
 from __future__ import annotations
 
 import asyncio
-from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from mldeploy_runtime.batching import OVERLOADED
 from mldeploy_runtime.container import REQUESTS
-from mldeploy_runtime.http.messages import Request, head_of, problem_reply, request_id
+from mldeploy_runtime.http.messages import PREDICT, Request, problem_reply, request_id, whole_answer
 
 if TYPE_CHECKING:
     from mldeploy_runtime.problems import Problem
     from mldeploy_runtime.service import Service
 
-PREDICT = "/predict"
+TARGET = PREDICT.encode()
 
 
 class Gate:
@@ -30,7 +29,7 @@ class Gate:
 
     def admits(self, target: bytes) -> bool:
         """Whether the application is to see a request of this target; to be asked once for each."""
-        if target != b"/predict" or self._is_open:
+        if target != TARGET or self._is_open:
             return True
         if self._service.batcher.is_full(self._arriving):
             return False
@@ -40,10 +39,9 @@ class Gate:
         return True
 
     def account(self, seconds: float) -> None:
-        """A piece of a connection was read for so long."""
-        if self.has_refused:
-            self.has_refused = False
-            self._service.batcher.discount(seconds)
+        """A piece of a connection, in which some were refused, was read for so long."""
+        self.has_refused = False
+        self._service.batcher.discount(seconds)
 
     def refusal(self, *, keep_alive: bool) -> bytes:
         """The answer to one that is not admitted."""
@@ -51,7 +49,7 @@ class Gate:
         self.has_refused = True
         service.metrics.problems.add(OVERLOADED)
         service.numbers[REQUESTS] += 1
-        service.all_traffic[service.index].request(PREDICT, 503, 0.0)
+        service.traffic.request(PREDICT, 503, 0.0)
         return answer_to(service.batcher.refusal(), PREDICT, keep_alive=keep_alive)
 
     def _start_turn(self) -> None:
@@ -61,10 +59,4 @@ class Gate:
 def answer_to(problem: Problem, path: str, *, keep_alive: bool) -> bytes:
     """The whole answer, for what never comes to the application."""
     request = Request(request_id(None), {})
-    reply = problem_reply(problem, request.id, path)
-    lines = head_of(reply, request)
-    if not keep_alive:
-        lines.append((b"connection", b"close"))
-    status = HTTPStatus(reply.status)
-    start = f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode()
-    return start + b"".join(b"%b: %b\r\n" % line for line in lines) + b"\r\n" + reply.body
+    return whole_answer(problem_reply(problem, request.id, path), request, keep_alive=keep_alive)

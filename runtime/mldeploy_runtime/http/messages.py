@@ -6,6 +6,7 @@ import itertools
 import os
 import re
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -13,7 +14,7 @@ import msgspec
 from mldeploy_runtime.problems import KINDS, FieldError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, MutableMapping
+    from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 
     from mldeploy_runtime.problems import Problem
     from mldeploy_runtime.service import Predicted
@@ -23,13 +24,16 @@ if TYPE_CHECKING:
     Send = Callable[[Message], Awaitable[None]]
     Application = Callable[[Message, Receive, Send], Awaitable[None]]
 
-Headers = tuple[tuple[bytes, bytes], ...]
+Line = tuple[bytes, bytes]
+Headers = tuple[Line, ...]
 
+PREDICT = "/predict"
 V2 = "/v2"
 
 JSON = b"application/json"
 PROBLEM = b"application/problem+json"
 
+_START = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus}
 _USABLE_ID = re.compile(rb"[!-~]{1,128}")
 _PROCESS = os.urandom(8).hex()
 _NUMBERS = itertools.count(1)
@@ -88,6 +92,17 @@ def head_of(reply: Reply, request: Request) -> list[tuple[bytes, bytes]]:
         *reply.headers,
         *request.notes,
     ]
+
+
+def whole_answer(
+    reply: Reply, request: Request, defaults: Iterable[tuple[bytes, bytes]] = (), *, keep_alive: bool
+) -> bytes:
+    """The answer as it is written to the connection; `defaults` are the head's first lines."""
+    lines = [_START[reply.status], *[b"%b: %b\r\n" % line for line in (*defaults, *head_of(reply, request))]]
+    if not keep_alive and (b"connection", b"close") not in reply.headers:
+        lines.append(b"connection: close\r\n")
+    lines += (b"\r\n", reply.body)
+    return b"".join(lines)
 
 
 def json_reply(value: Any, status: int = 200) -> Reply:

@@ -13,6 +13,7 @@ from mldeploy_runtime.problems import Problem
 if TYPE_CHECKING:
     from asyncio import TimerHandle, Transport
 
+    from mldeploy_runtime.http.express import Express
     from mldeploy_runtime.http.gate import Gate
 
 MOST_HEAD_BYTES = 64 * 1024
@@ -20,10 +21,11 @@ MOST_HEAD_BYTES = 64 * 1024
 GRACE_SECONDS = 1.0
 
 
-def protocol_with(receive_seconds: float, send_seconds: float, gate: Gate) -> type[HttpToolsProtocol]:
+def protocol_with(receive_seconds: float, send_seconds: float, gate: Gate, express: Express) -> type[HttpToolsProtocol]:
     """A protocol that closes a connection on which a request's head, and then its body, does not come within
     `receive_seconds` each, or whose client does not take an answer within `send_seconds`. What `gate` does not admit
-    is read, thrown away and refused by the protocol itself.
+    is read, thrown away and refused by the protocol itself. What `express` takes and comes in one piece goes to it;
+    of all else, uvicorn and the application see what they always see.
 
     Most requests come in one piece: a timer is set only for one that did not, and for a connection's first.
     """
@@ -36,6 +38,10 @@ def protocol_with(receive_seconds: float, send_seconds: float, gate: Gate) -> ty
         _send_timer: TimerHandle | None = None
         _head_bytes = 0
         _refuses = False
+        # Held back from uvicorn, whether all of it will come in this piece: the head's lines by name, and the body.
+        _is_held = False
+        _lines: dict[bytes, bytes]
+        _body = b""
 
         def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
             super().connection_made(transport)
@@ -44,7 +50,10 @@ def protocol_with(receive_seconds: float, send_seconds: float, gate: Gate) -> ty
         def data_received(self, data: bytes) -> None:
             begun = time.perf_counter()
             super().data_received(data)
-            gate.account(time.perf_counter() - begun)
+            if gate.has_refused:
+                gate.account(time.perf_counter() - begun)
+            if self._is_held:
+                self._give_up_holding()
             if self._due != self._timed:
                 self._set_timer()
             if self._due == "head":
@@ -55,24 +64,60 @@ def protocol_with(receive_seconds: float, send_seconds: float, gate: Gate) -> ty
         def on_message_begin(self) -> None:
             self._due = "head"
             self._head_bytes = 0
-            super().on_message_begin()
+            self.url = self._body = b""
+            self.headers = []
+            self.expect_100_continue = False
 
         def on_headers_complete(self) -> None:
             self._due = "body"
             is_first = self.cycle is None or self.cycle.response_complete
             self._refuses = is_first and not self.expect_100_continue and not gate.admits(self.url)
-            if not self._refuses:
-                super().on_headers_complete()
+            if self._refuses:
+                return
+            self._lines = dict(self.headers)
+            self._is_held = (
+                is_first
+                and not self.flow.write_paused
+                and express.takes(self.url, self.parser.get_method(), self._lines)
+                and self.parser.get_http_version() == "1.1"
+            )
+            if not self._is_held:
+                self._hand_over()
 
         def on_body(self, body: bytes) -> None:
-            if not self._refuses:
+            if self._is_held:
+                self._body = self._body + body if self._body else body
+            elif not self._refuses:
                 super().on_body(body)
 
         def on_message_complete(self) -> None:
             self._due = ""
-            if not self._refuses:
+            if self._is_held:
+                self._is_held = False
+                express.begin(self, self._lines, self._body, keep_alive=self.parser.should_keep_alive())
+            elif not self._refuses:
                 super().on_message_complete()
+            else:
+                self._answer_refused()
+
+        def _hand_over(self) -> None:
+            """Let uvicorn have the head, as if it had just come."""
+            url, lines, expects = self.url, self.headers, self.expect_100_continue
+            super().on_message_begin()
+            self.url, self.expect_100_continue = url, expects
+            self.headers += lines
+            super().on_headers_complete()
+
+        def _give_up_holding(self) -> None:
+            """More of the message will come later, if any does."""
+            self._is_held = False
+            if self.transport.is_closing():
                 return
+            self._hand_over()
+            if self._body:
+                super().on_body(self._body)
+
+        def _answer_refused(self) -> None:
             keep_alive = self.parser.should_keep_alive()
             self.transport.write(gate.refusal(keep_alive=keep_alive))
             if not keep_alive:

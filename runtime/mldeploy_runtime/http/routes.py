@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from mldeploy_runtime.http.formats import formats_of, question, table_of
-from mldeploy_runtime.http.messages import Reply, Request, json_reply, notes
+from mldeploy_runtime.http.messages import PREDICT, Reply, Request, json_reply, notes
 from mldeploy_runtime.http.route import Route
 from mldeploy_runtime.http.v2_routes import v2_routes
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
-    from mldeploy_runtime.http.handling import Handle
-    from mldeploy_runtime.service import Service
+    from mldeploy_runtime.http.handling import Handling
 
 
-def build_routes(service: Service, handle: Handle) -> dict[str, Route]:
-    """The routes by their path. `handle` is what a request goes through before its route."""
+def build_routes(handling: Handling) -> dict[str, Route]:
+    """The routes by their path. `handling` is what a request goes through before its route."""
+    service = handling.service
     manifest, settings, container = service.manifest, service.settings, service.container
     encode = msgspec.json.Encoder().encode
 
@@ -86,7 +86,7 @@ def build_routes(service: Service, handle: Handle) -> dict[str, Route]:
     def documentation() -> FastAPI:
         from mldeploy_runtime.http.documentation import build_documentation
 
-        return build_documentation(service, documented, handle)
+        return build_documentation(handling, documented)
 
     async def openapi(_: Request) -> Reply:
         return json_reply((await asyncio.to_thread(documentation)).openapi())
@@ -98,7 +98,7 @@ def build_routes(service: Service, handle: Handle) -> dict[str, Route]:
         return Reply(200, page(service, documented).encode(), b"text/html; charset=utf-8", policy)
 
     documented = {
-        "/predict": Route("POST", predict, "Predictions for one row or many.", (408, 413, 415, 422, 500, 503), True),
+        PREDICT: Route("POST", predict, "Predictions for one row or many.", (408, 413, 415, 422, 500, 503), True),
         "/health": Route("GET", health, "The process is alive: what it serves, and since when.", scope=None),
         "/ready": Route(
             "GET",
@@ -118,7 +118,9 @@ def build_routes(service: Service, handle: Handle) -> dict[str, Route]:
         "/model": Route("GET", model, "What is served: fields, classes, and how far it was proven."),
         **v2_routes(service),
     }
-    return documented | {
+    routes = documented | {
         "/docs": Route("GET", docs, "This documentation, for people."),
         "/openapi.json": Route("GET", openapi, "This documentation, for machines."),
     }
+    service.count_traffic(routes)
+    return routes

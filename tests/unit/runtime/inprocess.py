@@ -1,4 +1,4 @@
-"""The application over a bundle in this process, asked without sockets."""
+"""The server over a bundle in this process, asked without sockets: its applications, and its protocol."""
 
 from __future__ import annotations
 
@@ -10,16 +10,23 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import TYPE_CHECKING, Any
 
+import uvicorn
+from uvicorn.server import ServerState
+
 from mldeploy_runtime.http.app import build_app
 from mldeploy_runtime.http.documentation import build_documentation
-from mldeploy_runtime.http.handling import build_handler
+from mldeploy_runtime.http.express import Express
+from mldeploy_runtime.http.gate import Gate
+from mldeploy_runtime.http.handling import Handling
+from mldeploy_runtime.http.messages import PREDICT
+from mldeploy_runtime.http.protocol import protocol_with
 from mldeploy_runtime.http.routes import build_routes
 from mldeploy_runtime.logs import Log
 from mldeploy_runtime.service import Service
 from mldeploy_runtime.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from mldeploy_runtime.http.messages import Application
 
@@ -40,8 +47,45 @@ class Answer:
         return ", ".join(value for key, value in self.headers if key == name) or None
 
 
+class Wire(asyncio.Transport):
+    """What stands in the place of a socket: it keeps what is written to it."""
+
+    def __init__(self) -> None:
+        super().__init__({"peername": (ADDRESS, 40000)})
+        self.written = bytearray()
+        self.is_closed = False
+
+    def write(self, data: Any) -> None:
+        self.written += data
+
+    def close(self) -> None:
+        self.is_closed = True
+
+    def is_closing(self) -> bool:
+        return self.is_closed
+
+    def pause_reading(self) -> None:
+        pass
+
+    def resume_reading(self) -> None:
+        pass
+
+    def take_answer(self) -> Answer | None:
+        """The first answer, once all of it is there."""
+        head, found, rest = bytes(self.written).partition(b"\r\n\r\n")
+        if not found:
+            return None
+        start, *lines = head.decode("latin-1").split("\r\n")
+        headers = [(name, value) for name, _, value in (line.partition(": ") for line in lines)]
+        length = int(dict(headers)["content-length"])
+        if len(rest) < length:
+            return None
+        del self.written[: len(head) + 4 + length]
+        return Answer(int(start.split()[1]), headers, rest[:length])
+
+
 class InProcess:
-    """`hot` is the application that serves, `fastapi` the one that documents it."""
+    """`hot` is the application that serves, `fastapi` the one that documents it, `protocol` what reads connections."""
 
     def __init__(self, bundle: Callable[[Path], Path], **settings: Any) -> None:
         self.loop = asyncio.new_event_loop()
@@ -53,9 +97,38 @@ class InProcess:
     async def _start(self, settings: Settings) -> None:
         self.service = Service(settings, Log(os.open(os.devnull, os.O_WRONLY)))
         await self.service.load()
-        handle = build_handler(self.service)
-        self.hot = build_app(self.service)
-        self.fastapi = build_documentation(self.service, build_routes(self.service, handle), handle)
+        handling = Handling(self.service)
+        routes = build_routes(handling)
+        self.hot = build_app(handling, routes)
+        self.fastapi = build_documentation(handling, routes)
+        self.express = Express(handling, routes[PREDICT])
+        self.protocol = protocol_with(60.0, 60.0, Gate(self.service), self.express)
+
+    def connect(self) -> tuple[Any, Wire]:
+        """A connection's protocol, and what it writes to."""
+        wire = Wire()
+        config = uvicorn.Config(self.hot, log_config=None, lifespan="off")
+        protocol: Any = self.protocol(config, ServerState(), {}, self.loop)
+        protocol.connection_made(wire)
+        return protocol, wire
+
+    def ask_by_wire(self, pieces: Sequence[bytes], answers: int = 1) -> list[Answer]:
+        """So many answers on one connection on which these pieces come, one in each turn of the loop."""
+        return self.loop.run_until_complete(asyncio.wait_for(self._converse(pieces, answers), 20))
+
+    async def _converse(self, pieces: Sequence[bytes], answers: int) -> list[Answer]:
+        protocol, wire = self.connect()
+        for piece in pieces:
+            protocol.data_received(piece)
+            await asyncio.sleep(0)
+        found: list[Answer] = []
+        while len(found) < answers:
+            if (answer := wire.take_answer()) is not None:
+                found.append(answer)
+            await asyncio.sleep(0)
+        assert not wire.written
+        protocol.connection_lost(None)
+        return found
 
     def ask(
         self,
@@ -74,6 +147,13 @@ class InProcess:
             "root_path": "", "scheme": "http", "headers": lines, "client": (address, 40000),
         }  # fmt: skip
         return self.loop.run_until_complete(_exchange(app or self.hot, scope, body))
+
+
+def http_request(path: str, body: bytes, headers: dict[str, str], *, method: str = "POST") -> bytes:
+    """A request as a client writes it."""
+    lines = {"Host": "t", "Content-Length": str(len(body))} | headers
+    head = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
+    return f"{method} {path} HTTP/1.1\r\n{head}\r\n".encode("latin-1") + body
 
 
 async def _exchange(app: Application, scope: dict[str, Any], body: bytes) -> Answer:

@@ -1,7 +1,9 @@
-"""The path that serves answers what FastAPI's does, byte for byte, whatever is asked."""
+"""All ways to an answer give the same, byte for byte, whatever is asked: FastAPI's, the application's that serves, and
+the express one."""
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import json
 import time
@@ -10,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from mldeploy_runtime.http.express import Exchange
 from tests.unit.runtime.bundles import Row, mixed_bundle
-from tests.unit.runtime.inprocess import InProcess
+from tests.unit.runtime.inprocess import Answer, InProcess, http_request
 from tests.unit.runtime.keyfile import key_of, stored, write_keys
 
 if TYPE_CHECKING:
@@ -175,3 +178,95 @@ def test_both_paths_answer_what_is_got_alike(apps: tuple[InProcess, InProcess], 
             theirs.status,
             [name for name, _ in theirs.headers],
         )
+
+
+@pytest.fixture
+def closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> InProcess:
+    """A server that no browser asks, so that there is an express way, and a clock that stands still."""
+    monkeypatch.setattr(time, "monotonic", lambda: 1000.0)
+    keys = write_keys(tmp_path / "keys.json", *STORED)
+    return InProcess(mixed_bundle, keys=keys, max_rows=100, max_body=100_000, rate_per_address=1e6)
+
+
+@pytest.fixture
+def expressed(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+    """The bodies that have gone the express way."""
+    bodies: list[bytes] = []
+    begin = Exchange.begin
+
+    def noted(exchange: Exchange, body: bytes) -> None:
+        bodies.append(body)
+        begin(exchange, body)
+
+    monkeypatch.setattr(Exchange, "begin", noted)
+    return bodies
+
+
+def without_reset(answer: Answer) -> tuple[int, list[tuple[str, str]], bytes]:
+    """An answer but for what it says of rates, which differs from one request to the next."""
+    return answer.status, [line for line in answer.headers if line[0] != "ratelimit"], answer.body
+
+
+def test_the_express_way_answers_as_the_application_does(closed: InProcess, expressed: list[bytes]) -> None:
+    statuses, count = set(), 0
+    for path, body, headers in questions():
+        [answer] = closed.ask_by_wire([http_request(path, body, headers)])
+        asked = closed.ask(path, body, {name: value.strip() for name, value in headers.items()})
+        assert without_reset(answer) == without_reset(asked), (path, body, headers)
+        count += bool(expressed)
+        statuses |= {answer.status} if expressed else set()
+        expressed.clear()
+    assert statuses == {200, 401, 403, 413, 422}
+    assert count > 500
+
+
+def test_a_body_that_comes_in_pieces_goes_to_the_application_and_is_answered_alike(
+    closed: InProcess, expressed: list[bytes]
+) -> None:
+    body = encoded({"instances": [ROW]})
+    asked = http_request("/predict", body, KEY)
+    [whole] = closed.ask_by_wire([asked])
+    for cut, is_express in ((1, True), (30, True), (len(asked) - len(body), False), (len(asked) - 1, False)):
+        expressed.clear()
+        [answer] = closed.ask_by_wire([asked[:cut], asked[cut:]])
+        assert without_reset(answer) == without_reset(whole)
+        assert bool(expressed) == is_express
+
+
+def test_requests_on_one_connection_are_answered_in_their_order(closed: InProcess) -> None:
+    asked = [
+        http_request("/predict", encoded({"instances": [ROW]}), KEY | {"X-Request-ID": f"number-{number}"})
+        for number in range(4)
+    ]
+    slow = http_request("/health", b"", {"X-Request-ID": "number-4"}, method="GET")
+    answers = closed.ask_by_wire([b"".join([*asked, slow])], answers=5)
+    assert [answer.header("x-request-id") for answer in answers] == [f"number-{number}" for number in range(5)]
+    assert {answer.status for answer in answers} == {200}
+
+
+def test_a_client_that_has_gone_is_not_answered_and_not_in_flight(closed: InProcess) -> None:
+    async def leave() -> tuple[int, bytes]:
+        protocol, wire = closed.connect()
+        protocol.data_received(http_request("/predict", encoded({"instances": [ROW]}), KEY))
+        in_flight = closed.service.container.in_flight
+        protocol.connection_lost(None)
+        while closed.service.container.in_flight:
+            await asyncio.sleep(0)
+        return in_flight, bytes(wire.written)
+
+    assert closed.loop.run_until_complete(asyncio.wait_for(leave(), 20)) == (1, b"")
+
+
+def test_the_last_request_of_a_connection_is_answered_and_the_connection_closed(closed: InProcess) -> None:
+    asked = http_request("/predict", encoded({"instances": [ROW]}), KEY | {"Connection": "close"})
+
+    async def ask() -> tuple[Answer | None, bool]:
+        protocol, wire = closed.connect()
+        protocol.data_received(asked)
+        while not wire.is_closed:
+            await asyncio.sleep(0)
+        return wire.take_answer(), bool(wire.written)
+
+    answer, more = closed.loop.run_until_complete(asyncio.wait_for(ask(), 20))
+    assert answer is not None
+    assert (answer.status, answer.header("connection"), more) == (200, "close", False)

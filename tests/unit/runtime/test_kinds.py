@@ -28,6 +28,8 @@ from mldeploy.model.child.session import Session
 from mldeploy.model.package import package_model
 from mldeploy.model.scan import PACKAGES, STANDARD
 from mldeploy_runtime.http.app import build_app
+from mldeploy_runtime.http.handling import Handling
+from mldeploy_runtime.http.routes import build_routes
 from mldeploy_runtime.logs import Log
 from mldeploy_runtime.service import Service
 from mldeploy_runtime.settings import Settings
@@ -111,7 +113,8 @@ def served(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 def asked(service: Service, method: str, path: str, body: Any = None) -> Any:
     async def ask() -> httpx.Response:
-        transport = httpx.ASGITransport(build_app(service))
+        handling = Handling(service)
+        transport = httpx.ASGITransport(build_app(handling, build_routes(handling)))
         async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
             return await client.request(method, path, json=body)
 

@@ -136,9 +136,11 @@ class RateLimiter:
 
     def _find(self, caller: str | bytes) -> int:
         """The index of the caller's time. Workers have one hash seed, so they agree on it."""
-        mark = float((hash(caller) & (2**52 - 1)) or 1)
+        mark = (hash(caller) & (2**52 - 1)) or 1
         cells = self._cells
-        start = 2 * self.WAYS * (int(mark) % self._sets)
+        start = 2 * self.WAYS * (mark % self._sets)
+        if cells[start] == mark:
+            return start + 1
         places = range(start, start + 2 * self.WAYS, 2)
         for place in places:
             if cells[place] == mark:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 MOST_HEAD_BYTES = 64 * 1024
 # The application answers a body that does not come, and has this long to do so before the connection is closed.
 GRACE_SECONDS = 1.0
+# How soon one that was at work when it would have been idle for too long is looked at again.
+LOOK_SECONDS = 1.0
 
 
 def protocol_with(receive_seconds: float, send_seconds: float, gate: Gate, express: Express) -> type[HttpToolsProtocol]:
@@ -37,6 +39,8 @@ def protocol_with(receive_seconds: float, send_seconds: float, gate: Gate, expre
         _timer: TimerHandle | None = None
         _send_timer: TimerHandle | None = None
         _head_bytes = 0
+        _idle_timer: TimerHandle | None = None
+        _idle_since = 0.0
         _refuses = False
         # Held back from uvicorn, whether all of it will come in this piece: the head's lines by name, and the body.
         _is_held = False
@@ -46,6 +50,7 @@ def protocol_with(receive_seconds: float, send_seconds: float, gate: Gate, expre
         def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
             super().connection_made(transport)
             self._set_timer()
+            self._idle_timer = self.loop.call_later(self.timeout_keep_alive, self._close_if_idle)
 
         def data_received(self, data: bytes) -> None:
             begun = time.perf_counter()
@@ -124,6 +129,26 @@ def protocol_with(receive_seconds: float, send_seconds: float, gate: Gate, expre
                 self.transport.close()
             self.on_response_complete()
 
+        def on_response_complete(self) -> None:
+            """As uvicorn's, but that a timer which is set and cancelled for each request costs more than one that
+            looks now and then."""
+            self.server_state.total_requests += 1
+            if self.transport.is_closing():
+                return
+            self.flow.resume_reading()
+            if self.pipeline:
+                self._start_asgi_task(*self.pipeline.pop())
+            else:
+                self._idle_since = self.loop.time()
+
+        def _close_if_idle(self) -> None:
+            is_idle = self._due == "" and (self.cycle is None or self.cycle.response_complete)
+            spare = self._idle_since + self.timeout_keep_alive - self.loop.time()
+            if is_idle and spare <= 0:
+                self.transport.close()
+            else:
+                self._idle_timer = self.loop.call_later(max(spare, LOOK_SECONDS), self._close_if_idle)
+
         def pause_writing(self) -> None:
             super().pause_writing()
             self._send_timer = self.loop.call_later(send_seconds, self.transport.abort)
@@ -138,6 +163,8 @@ def protocol_with(receive_seconds: float, send_seconds: float, gate: Gate, expre
             self._set_timer()
             if self._send_timer is not None:
                 self._send_timer.cancel()
+            if self._idle_timer is not None:
+                self._idle_timer.cancel()
             super().connection_lost(exc)
 
         def send_400_response(self, msg: str) -> None:

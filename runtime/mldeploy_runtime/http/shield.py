@@ -24,11 +24,14 @@ CHALLENGE = b'Bearer realm="mldeploy"'
 
 
 class Quota(NamedTuple):
-    """`rate` requests a second are allowed, `burst` of them at once, which are earned again in `window` seconds."""
+    """An address or a key, which is `of`, may send `rate` requests a second, and `burst` at once. `policy` and `state`
+    say so in an answer's head; `state` takes the requests that remain and the seconds until all do."""
 
+    of: str
     rate: float
     burst: int
-    window: int
+    policy: bytes
+    state: bytes
 
 
 class Shield:
@@ -47,7 +50,7 @@ class Shield:
         self._keys = Keys(KeyFile(settings.keys, log) if settings.keys else None, signer, find_token)
         self._limiter = limiter
         self._rate_per_key = settings.rate_per_key
-        self._per_address = quota_of(settings.rate_per_address) if settings.rate_per_address else None
+        self._per_address = quota_of("address", settings.rate_per_address) if settings.rate_per_address else None
         self._proxy = settings.proxy
 
     def check(self, request: Request, scope: str | None) -> None:
@@ -59,7 +62,7 @@ class Shield:
         key = _key_of(request) if self._needs_key else None
         caller = self._keys.find(key) if key else None
         if self._per_address is not None and not (caller and caller.exempt):
-            self._take(request, b"address", self.address(request), self._per_address)
+            self._take(request, self.address(request), self._per_address)
         if not self._needs_key:
             return
         if caller is None:
@@ -71,7 +74,7 @@ class Shield:
             raise Problem("forbidden", detail, headers=((b"www-authenticate", challenge),))
         rate = caller.rate or self._rate_per_key
         if rate and not caller.exempt:
-            self._take(request, b"key", caller.identity, quota_of(rate))
+            self._take(request, caller.identity, quota_of("key", rate))
 
     def address(self, request: Request) -> str:
         """The client's address; of an IPv6 one, its customer's network. The proxy's word on it alone is believed, and
@@ -82,23 +85,25 @@ class Shield:
             address = named.decode("latin-1").strip() or address
         return _customer(address) if ":" in address else address
 
-    def _take(self, request: Request, name: bytes, who: str, quota: Quota) -> None:
-        verdict = self._limiter.take(who, quota.rate, quota.burst)
-        # draft-ietf-httpapi-ratelimit-headers-10
+    def _take(self, request: Request, who: str, quota: Quota) -> None:
+        allowed, remaining, wait, reset = self._limiter.take(who, quota.rate, quota.burst)
         request.notes += (
-            (b"ratelimit-policy", b'"%b";q=%d;w=%d' % (name, quota.burst, quota.window)),
-            (b"ratelimit", b'"%b";r=%d;t=%d' % (name, verdict.remaining, ceil(verdict.reset))),
+            (b"ratelimit-policy", quota.policy),
+            (b"ratelimit", quota.state % (remaining, ceil(reset))),
         )
-        if not verdict.allowed:
-            detail = f"More than {quota.rate:g} requests a second came from this {name.decode()}."
-            raise Problem("rate-limited", detail, headers=((b"retry-after", b"%d" % max(1, ceil(verdict.wait))),))
+        if not allowed:
+            detail = f"More than {quota.rate:g} requests a second came from this {quota.of}."
+            raise Problem("rate-limited", detail, headers=((b"retry-after", b"%d" % max(1, ceil(wait))),))
 
 
 @lru_cache
-def quota_of(rate: float) -> Quota:
-    """What is allowed at once under a rate: the requests of a second, or one where that is less."""
+def quota_of(what: str, rate: float) -> Quota:
+    """What an address or a key may send under a rate: at once the requests of a second, or one where that is less."""
     window = max(1, ceil(1 / rate))
-    return Quota(rate, max(1, int(rate * window)), window)
+    burst = max(1, int(rate * window))
+    # draft-ietf-httpapi-ratelimit-headers-10
+    name = what.encode()
+    return Quota(what, rate, burst, b'"%b";q=%d;w=%d' % (name, burst, window), b'"%b";r=%%d;t=%%d' % name)
 
 
 def _key_of(request: Request) -> bytes | None:

@@ -63,11 +63,9 @@ class AppFolder:
         return f"{self.keys}/keys.json"
 
     @property
-    def all_predictions(self) -> str:
+    def predictions(self) -> str:
+        """Where each release logs to a folder of its name."""
         return f"{self.path}/predictions"
-
-    def predictions(self, release: str) -> str:
-        return f"{self.all_predictions}/{release}"
 
     @property
     def models(self) -> str:

@@ -24,7 +24,7 @@ def pull_predictions(executor: Executor, folder: AppFolder, since_seconds: float
 
     A file that is there is written anew. Raises MldeployError when the connection breaks on the way.
     """
-    stream = executor.open(files.pack_recent(folder.all_predictions, since_seconds))
+    stream = executor.open(files.pack_recent(folder.predictions, since_seconds))
     fetched = []
     try:
         stream.settimeout(SILENCE_SECONDS)

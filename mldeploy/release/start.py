@@ -43,7 +43,7 @@ def pull(executor: Executor, image: str, login: Login | None = None) -> None:
 def start_new(op: Operation, slot: str, settings: Settings) -> None:
     folder = op.folder
     if settings.prediction_log:
-        op.executor.run(files.make_folder_of(RUNTIME_USER, folder.predictions(op.release)))
+        op.executor.run(files.make_folder_of(RUNTIME_USER, folder.predictions))
     if settings.stored_model:
         op.executor.run(files.make_folder_of(RUNTIME_USER, folder.models))
     environment, volumes = _environment(op, settings), _volumes(op, settings)
@@ -69,7 +69,7 @@ def _volumes(op: Operation, settings: Settings) -> dict[str, str]:
         folder.rotation: "/rotation:ro",
         folder.secrets(op.release): f"{SECRETS_FOLDER}:ro",
         **({} if settings.public else {folder.keys: "/keys:ro"}),
-        **({folder.predictions(op.release): "/data/predictions"} if settings.prediction_log else {}),
+        **({folder.predictions: "/data/predictions"} if settings.prediction_log else {}),
         **({folder.models: MODELS} if settings.stored_model else {}),
     }
 

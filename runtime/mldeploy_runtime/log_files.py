@@ -1,8 +1,9 @@
 """Files of the prediction log: JSON lines that are only ever appended to, then compressed, and in time deleted.
 
-A folder may be written to by several workers and by two slots at once: each has a file of its own, which it holds a
-lock on (flock), and which nobody else touches. The kernel frees the lock of a process that dies, so what is not locked
-is finished. One of them holds the lock of the keeper: it compresses finished files and deletes the oldest.
+Each release of an app writes to a folder of its own beside those of the others, and several workers may do so at once:
+each has a file of its own, which it holds a lock on (flock), and which nobody else touches. The kernel frees the lock
+of a process that dies, so what is not locked is finished. One of all that write holds the lock of the keeper: it
+compresses finished files and deletes the oldest, whichever release they are of.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import os
 import secrets
 import shutil
 import time
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -90,7 +92,7 @@ class LogFile:
 
 
 class Keeper:
-    """Keeps `folder` within `most_bytes` and `keep_days`, unless another process does."""
+    """Keeps `folder`, and the folders in it, within `most_bytes` and `keep_days`, unless another process does."""
 
     def __init__(self, folder: Path, most_bytes: int, keep_days: float) -> None:
         self._folder = folder
@@ -116,13 +118,13 @@ class Keeper:
                 os.close(descriptor)
                 return False
             self._lock = descriptor
-            for leftover in (*self._folder.glob(".*.part"), *self._folder.glob(".*.new")):
+            for leftover in (*self._folder.rglob(".*.part"), *self._folder.rglob(".*.new")):
                 if not _is_locked(leftover):
                     leftover.unlink()
         return True
 
     def _delete(self) -> None:
-        stats = {path: path.stat() for kind in (PLAIN, COMPRESSED) for path in self._folder.glob(f"*{kind}")}
+        stats = {path: path.stat() for kind in (PLAIN, COMPRESSED) for path in self._all(kind)}
         total = sum(stat.st_size for stat in stats.values())
         oldest_first = sorted([*self._finished(PLAIN), *self._finished(COMPRESSED)], key=lambda path: path.name)
         too_old = time.time() - self._keep_seconds
@@ -130,10 +132,18 @@ class Keeper:
             if path in stats and (total > self._most_bytes or stats[path].st_mtime < too_old):
                 path.unlink()
                 total -= stats[path].st_size
+        for folder in self._folder.iterdir():
+            if folder.is_dir() and folder.stat().st_mtime < too_old:
+                with suppress(OSError):  # it holds files
+                    folder.rmdir()
 
     def _finished(self, kind: str) -> Iterator[Path]:
         """The files that nobody writes."""
-        return (path for path in sorted(self._folder.glob(f"*{kind}")) if kind == COMPRESSED or not _is_locked(path))
+        return (path for path in self._all(kind) if kind == COMPRESSED or not _is_locked(path))
+
+    def _all(self, kind: str) -> list[Path]:
+        """The oldest first, as they are named after when they were begun."""
+        return sorted(self._folder.rglob(f"*{kind}"), key=lambda path: path.name)
 
 
 def compress(path: Path) -> None:

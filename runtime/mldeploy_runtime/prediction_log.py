@@ -87,7 +87,7 @@ class PredictionLog:
         self._failure = ""
         self._loop = asyncio.get_running_loop()
         self._encode = msgspec.json.Encoder().encode_lines
-        self._file = LogFile(wanted.folder, wanted.max_bytes)
+        self._file = LogFile(wanted.folder / settings.release, wanted.max_bytes)
         self._keeper = Keeper(wanted.folder, wanted.max_bytes, wanted.keep_days)
         self._writer = threading.Thread(target=self._write, name="prediction-log", daemon=True)
         self._writer.start()

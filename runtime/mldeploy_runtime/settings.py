@@ -37,9 +37,9 @@ class JwtSettings:
 
 @dataclass(frozen=True)
 class PredictionLogSettings:
-    """Where predictions are logged; None for nowhere. All files in the folder take no more than `max_bytes`, and each
-    is kept for `keep_days`. Of all requests the share `sample` is logged. The values of the fields in `omit` are left
-    out, those of the fields in `hash` hashed with `salt`."""
+    """Where releases log predictions, each to a folder of its name; None for nowhere. All files there take no more
+    than `max_bytes`, and each is kept for `keep_days`. Of all requests the share `sample` is logged. The values of the
+    fields in `omit` are left out, those of the fields in `hash` hashed with `salt`."""
 
     folder: Path | None = None
     max_bytes: int = 1024 * 1024 * 1024

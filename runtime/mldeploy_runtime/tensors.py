@@ -31,6 +31,8 @@ TAKES = {
     "bool": ("BOOL",),
     "string": ("BYTES",),
 }
+# What answers, by the name that KServe has for it.
+PLATFORMS = {"onnx": "onnx_onnxv1", "native": "python"}
 LENGTH = struct.Struct("<I")
 
 # An output's name, its datatype and the width of a row, which is () for one element.
@@ -90,7 +92,7 @@ def metadata(manifest: Manifest) -> dict[str, Any]:
     return {
         "name": manifest.name,
         "versions": [manifest.version],
-        "platform": "onnx_onnxv1",
+        "platform": PLATFORMS[manifest.backend],
         "inputs": inputs,
         "outputs": outputs,
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import ssl
 import subprocess
 import time
@@ -140,6 +141,19 @@ def test_a_rollback_keeps_its_secrets_unless_told_and_says_which_changed(edge: E
     renewed = mldeploy(edge.folder, "rollback", "r1", "--watch", "0", "--current-secrets", "--json").outcome
     assert "changed since" not in " ".join(renewed["warnings"])
     assert held("r1") == "another"
+
+
+def test_the_logged_predictions_are_fetched_as_they_were_answered(edge: Edge) -> None:
+    answered = edge.ask(key=edge.key).json()
+
+    def fetched() -> list[dict[str, Any]]:
+        paths = mldeploy(edge.folder, "predictions", "pull", "--since", "1h", "--out", "fetched", "--json").outcome
+        lines = [line for path in paths for line in (edge.folder / path).read_text().splitlines()]
+        return [line for line in map(json.loads, lines) if line["request_id"] == answered["request_id"]]
+
+    await_ok(lambda: bool(fetched()))
+    [line] = fetched()
+    assert (line["inputs"], line["output"]) == (edge.rows[0], answered["predictions"][0])
 
 
 def test_an_app_is_added_beside_another_and_breaks_less_than_a_plain_reload(edge: Edge) -> None:

@@ -90,7 +90,8 @@ def pack_recent(folder: str, seconds: float) -> list[str]:
     """
     script = (
         '[ -d "$1" ] || exec tar --create --files-from /dev/null; cd "$1"; '
-        'find . -type f -newermt "-$2 seconds" -print0 | tar --create --null --files-from - --warning=no-file-changed'
+        'find . -type f ! -name ".*" -newermt "-$2 seconds" -print0 | '
+        "tar --create --null --files-from - --warning=no-file-changed"
     )
     return ["sh", "-c", script, "pack", folder, f"{seconds:.0f}"]
 

@@ -86,6 +86,21 @@ def test_the_oldest_go_when_there_is_too_much_and_when_they_are_too_old(tmp_path
     assert sum(path.stat().st_size for path in tmp_path.iterdir()) <= 100_000
 
 
+def test_what_releases_that_no_longer_run_have_left_is_kept_within_the_same_bounds(tmp_path: Path) -> None:
+    for release, age_days in (("r1", 31.0), ("r2", 1.0)):
+        (tmp_path / release).mkdir()
+        finished(tmp_path / release, b"{}\n", f"2026010{release[1]}T000000-0", age_days=age_days)
+    long_ago = (tmp_path / "r1").stat().st_mtime - 31 * SECONDS_A_DAY
+    LogFile(tmp_path / "r3", MANY).append(b"{}\n")
+    keeper = Keeper(tmp_path, MANY, 30)
+    keeper.sweep()
+    assert names(tmp_path / "r1", "") == []
+    assert names(tmp_path / "r2", "") == ["20260102T000000-0.jsonl.gz"]
+    os.utime(tmp_path / "r1", (long_ago, long_ago))
+    keeper.sweep()
+    assert names(tmp_path, "") == ["r2", "r3"]
+
+
 def test_one_keeper_keeps_until_it_is_gone(tmp_path: Path) -> None:
     first, second = Keeper(tmp_path, MANY, 30), Keeper(tmp_path, MANY, 30)
     first.sweep()

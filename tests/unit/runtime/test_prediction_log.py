@@ -32,8 +32,8 @@ NUMERIC = {"height": 1.0, "weight": 0.5, "visits": 2}
 
 def lines(folder: Path) -> list[dict[str, Any]]:
     """All lines of all files, each of which must be whole."""
-    plain = [path.read_bytes() for path in folder.glob("*.jsonl")]
-    compressed = [gzip.decompress(path.read_bytes()) for path in folder.glob("*.jsonl.gz")]
+    plain = [path.read_bytes() for path in folder.rglob("*.jsonl")]
+    compressed = [gzip.decompress(path.read_bytes()) for path in folder.rglob("*.jsonl.gz")]
     return [json.loads(line) for text in (*plain, *compressed) for line in text.splitlines()]
 
 

@@ -7,13 +7,12 @@ import json
 import statistics
 import sys
 import time
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from bench.process import Running, free_ports, serving
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from contextlib import AbstractContextManager
     from pathlib import Path
 
@@ -23,11 +22,11 @@ SATURATING_CONNECTIONS = 16
 BACK_OFF_SECONDS = 0.02
 # What is due within so long is sent together.
 TICK_SECONDS = 0.002
+LAST_ANSWER_SECONDS = 30.0
 FAILED = 0
 
 
-@dataclass(frozen=True)
-class Sample:
+class Sample(NamedTuple):
     """Seconds from when the request was due to its answer, and `late` of them until it was sent, which is the load
     generator's own doing; `status` is `FAILED` where there was no answer."""
 
@@ -44,12 +43,12 @@ def request_of(bundle: Path, rows: int) -> bytes:
 
 
 class Connection(asyncio.Protocol):
-    """One request at a time; bare, so that one core can send more than one core answers."""
+    """One request at a time; without tasks and futures, so that one core can send more than one core answers."""
 
     def __init__(self) -> None:
         self._answer = bytearray()
         self._size = 0
-        self._status: asyncio.Future[int] | None = None
+        self._answered: Callable[[int], None] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport: asyncio.WriteTransport = transport  # type: ignore[assignment]  # that of a socket
@@ -58,11 +57,10 @@ class Connection(asyncio.Protocol):
     def is_closed(self) -> bool:
         return self._transport.is_closing()
 
-    def ask(self, request: bytes) -> asyncio.Future[int]:
-        """The answer's status, once all of it is there."""
-        self._status = asyncio.get_running_loop().create_future()
+    def ask(self, request: bytes, answered: Callable[[int], None]) -> None:
+        """Have `answered` told the answer's status, once all of it is there."""
+        self._answered = answered
         self._transport.write(request)
-        return self._status
 
     def data_received(self, data: bytes) -> None:
         self._answer += data
@@ -73,9 +71,10 @@ class Connection(asyncio.Protocol):
             length = self._answer[:head].lower().partition(b"content-length: ")[2].partition(b"\r\n")[0]
             self._size = head + 4 + int(length)
         if len(self._answer) >= self._size:
-            self._end(int(self._answer[9:12]))
+            status = int(self._answer[9:12])
             self._answer.clear()
             self._size = 0
+            self._end(status)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
         self._end(FAILED)
@@ -84,8 +83,9 @@ class Connection(asyncio.Protocol):
         self._transport.close()
 
     def _end(self, status: int) -> None:
-        if self._status is not None and not self._status.done():
-            self._status.set_result(status)
+        if self._answered is not None:
+            answered, self._answered = self._answered, None
+            answered(status)
 
 
 async def connect(port: int) -> Connection:
@@ -96,20 +96,27 @@ async def connect(port: int) -> Connection:
 async def saturate(port: int, request: bytes, seconds: float) -> float:
     """Answers a second while each of some callers waits for its answer before it asks again."""
     until = time.perf_counter() + seconds
-    answered = 0
+    statuses: list[int] = []
 
-    async def caller() -> None:
-        nonlocal answered
-        connection = await connect(port)
-        while time.perf_counter() < until:
-            if await connection.ask(request) == 200:
-                answered += 1
+    def call(connection: Connection) -> None:
+        def answered(status: int) -> None:
+            statuses.append(status)
+            if time.perf_counter() > until or status == FAILED:
+                return
+            if status == 200:
+                call(connection)
             else:
-                await asyncio.sleep(BACK_OFF_SECONDS)
-        connection.close()
+                asyncio.get_running_loop().call_later(BACK_OFF_SECONDS, call, connection)
 
-    await asyncio.gather(*(caller() for _ in range(SATURATING_CONNECTIONS)))
-    return answered / seconds
+        connection.ask(request, answered)
+
+    connections = [await connect(port) for _ in range(SATURATING_CONNECTIONS)]
+    for connection in connections:
+        call(connection)
+    await asyncio.sleep(until - time.perf_counter() + BACK_OFF_SECONDS)
+    for connection in connections:
+        connection.close()
+    return statuses.count(200) / seconds
 
 
 async def offer(port: int, request: bytes, rate: float, seconds: float) -> list[Sample]:
@@ -118,32 +125,36 @@ async def offer(port: int, request: bytes, rate: float, seconds: float) -> list[
     connections = list(free)
     samples: list[Sample] = []
 
-    async def send(due: float, connection: Connection) -> None:
-        if connection.is_closed:  # one that was never used is closed by the server after a while
-            connection = await connect(port)
-            connections.append(connection)
+    def send(due: float, connection: Connection) -> None:
         late = time.perf_counter() - due
-        status = await connection.ask(request)
-        free.append(connection)
-        samples.append(Sample(time.perf_counter() - due, late, status))
+
+        def answered(status: int) -> None:
+            samples.append(Sample(time.perf_counter() - due, late, status))
+            free.append(connection)
+
+        connection.ask(request, answered)
 
     begun = time.perf_counter()
     sent, total = 0, int(rate * seconds)
-    tasks = set()
     while sent < total:
         due = begun + sent / rate
         if due > time.perf_counter() or not free:
             await asyncio.sleep(TICK_SECONDS)
             continue
-        task = asyncio.create_task(send(due, free.pop()))
-        tasks.add(task)
-        task.add_done_callback(tasks.discard)
+        connection = free.pop()
+        if connection.is_closed:  # one that was never used is closed by the server after a while
+            connection = await connect(port)
+            connections.append(connection)
+        send(due, connection)
         sent += 1
         if not sent % 16:
             await asyncio.sleep(0)  # answers are taken in between
-    await asyncio.gather(*tasks)
+    last = time.perf_counter() + LAST_ANSWER_SECONDS
+    while len(samples) < total and time.perf_counter() < last:
+        await asyncio.sleep(TICK_SECONDS)
     for connection in connections:
         connection.close()
+    await asyncio.sleep(0)  # those that were still asking are told that they failed
     return samples
 
 

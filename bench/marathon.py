@@ -7,6 +7,7 @@ disk holds is read after every turn. With `--write` the outcome goes to docs/ope
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 import tempfile
 from pathlib import Path
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 SETTLED = 6
 """From so many ships on as many releases are kept as ever will be."""
+NAMES = re.compile(r"\b(penguins-)?r\d+\b|blue|green|\d+\.\d+\.\d+")
+"""What differs from one command to the next in what its steps are called."""
 MOST_GROWTH_MB = 2.0
 """What the ledger, the settings of releases and Docker's own logs may come to."""
 
@@ -54,6 +57,12 @@ def main() -> None:
         f"rollback {median(rollbacks):.1f} s (medians). At the end the disk held {growth:+.1f} MB beside what it held",
         f"after {SETTLED} ships; left over: {'; '.join(left) or 'nothing'}.",
         "",
+        "The time line, from the command on, in seconds (medians):",
+        "",
+        *time_line([outcome for outcome in outcomes if outcome["action"] == "ship"]),
+        "",
+        *time_line([outcome for outcome in outcomes if outcome["action"] == "rollback"]),
+        "",
         machine(),
     )
     text = "\n".join(lines)
@@ -61,6 +70,20 @@ def main() -> None:
     if options.write:
         write_section("marathon", text, OPERATIONS)
     sys.exit(bool(traffic.tally.lost or left or growth > MOST_GROWTH_MB))
+
+
+def time_line(outcomes: list[Any]) -> list[str]:
+    """A row a step: how long it took, and when it had ended. Steps that not all had are left out."""
+    rows: dict[str, list[Any]] = {}
+    for outcome in outcomes:
+        for step in outcome["steps"]:
+            rows.setdefault(NAMES.sub("…", step["says"]), []).append(step)
+    lines = [f"| step of a {outcomes[0]['action']} | took | ended after |", "| --- | ---: | ---: |"]
+    return lines + [
+        f"| {says} | {median(step['seconds'] for step in steps):.2f} | {median(step['ended'] for step in steps):.2f} |"
+        for says, steps in rows.items()
+        if len(steps) >= len(outcomes)
+    ]
 
 
 def disk_used(vm: Vm) -> float:

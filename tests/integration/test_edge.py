@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import ssl
 import subprocess
@@ -30,8 +31,7 @@ if TYPE_CHECKING:
 
 SECRET = "tops3cret-canary-value"  # noqa: S105  planted, to be looked for
 REVOKED_WITHIN_SECONDS = 5
-CONNECTIONS = 8
-"""So many requests a plain reload breaks: one on each connection."""
+GZIP = b"\x1f\x8b"
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Edge:
         return read_bundle(self.bundles[FIRST]).golden.instances
 
     def traffic(self) -> Traffic:
-        return Traffic(self.url, self.rows, self.key, self.root, connections=CONNECTIONS)
+        return Traffic(self.url, self.rows, self.key, self.root)
 
     def ask(self, path: str = "/predict", key: str | None = None) -> httpx.Response:
         headers = {"Authorization": f"Bearer {key}"} if key else {}
@@ -148,7 +148,9 @@ def test_the_logged_predictions_are_fetched_as_they_were_answered(edge: Edge) ->
 
     def fetched() -> list[dict[str, Any]]:
         paths = mldeploy(edge.folder, "predictions", "pull", "--since", "1h", "--out", "fetched", "--json").outcome
-        lines = [line for path in paths for line in (edge.folder / path).read_text().splitlines()]
+        texts = [(edge.folder / path).read_bytes() for path in paths]
+        # A file that is finished is compressed: one that a release before has left.
+        lines = [line for text in texts for line in (gzip.decompress(text) if text[:2] == GZIP else text).splitlines()]
         return [line for line in map(json.loads, lines) if line["request_id"] == answered["request_id"]]
 
     await_ok(lambda: bool(fetched()))
@@ -156,14 +158,14 @@ def test_the_logged_predictions_are_fetched_as_they_were_answered(edge: Edge) ->
     assert (line["inputs"], line["output"]) == (edge.rows[0], answered["predictions"][0])
 
 
-def test_an_app_is_added_beside_another_and_breaks_less_than_a_plain_reload(edge: Edge) -> None:
+def test_an_app_is_added_beside_another_without_a_lost_request(edge: Edge) -> None:
     folder = edge.folder / "second"
     folder.mkdir()
     (folder / "mldeploy.toml").write_text(edge.rig.config.read_text() + '[app]\nname = "birds"\npath = "/birds"\n')
     with edge.traffic() as traffic:
         shipped = mldeploy(folder, "ship", str(edge.bundles[SECOND]), "--watch", "0", "--json").outcome
         traffic.await_answers(50)
-    assert len(traffic.tally.lost) < CONNECTIONS
+    assert traffic.tally.lost == []
     answer = edge.ask("/birds/predict", key=shipped["key"])
     assert (answer.status_code, answer.json()["version"]) == (200, SECOND)
     assert edge.ask("/birds/predict", key=edge.key).status_code == 401
@@ -190,13 +192,13 @@ def test_caddy_is_replaced_and_its_authority_stays_without_a_lost_request(edge: 
     assert mldeploy(edge.folder, "host", "ca", "rig").stdout == edge.root
 
 
-def test_an_app_that_is_destroyed_is_gone_but_for_its_ledger_and_breaks_less_than_a_plain_reload(edge: Edge) -> None:
+def test_an_app_that_is_destroyed_is_gone_but_for_its_ledger_without_a_lost_request(edge: Edge) -> None:
     vm = edge.rig.vm
     assert mldeploy(edge.folder, "destroy", "birds").exit_code == 2
     with edge.traffic() as traffic:
         assert mldeploy(edge.folder, "destroy", "birds", "--yes").exit_code == 0
         traffic.await_answers(50)
-    assert len(traffic.tally.lost) < CONNECTIONS
+    assert traffic.tally.lost == []
     assert vm.exec("ls", "/var/lib/mldeploy/birds") == "ledger.jsonl"
     assert vm.exec("docker", "ps", "--all", "--quiet", "--filter", "label=mldeploy.app=birds") == ""
     assert edge.ask("/birds/predict").status_code in (401, 404)

@@ -22,9 +22,31 @@ if TYPE_CHECKING:
 HEALTH_INTERVAL_MS = 200
 HEALTH_TIMEOUT_MS = 1000
 CLOSING_SECONDS = 5
+HOLD_SECONDS = 0.6
 STOP_SECONDS = 30
 
 NEXT_CONTAINER = f"{CADDY_CONTAINER}-next"
+
+# A server that stops drops, unanswered, the request of a connection that it has accepted and not read from yet (Go's
+# net/http); behind TLS that takes as long as the handshake. So nobody connects for as long as that takes, and until it
+# has stopped: the first packet of a connection that gets no answer is sent again after a second. Should this shell be
+# killed, what it left to run lets people in again.
+_HOLD = """
+door() {
+  for tool in iptables ip6tables; do
+    $tool --wait 5 "$1" INPUT --protocol tcp --syn --match multiport --dports 80,443 --jump DROP 2>/dev/null || true
+  done
+}
+let_in() { door --delete; rm -f -- "$closing"; [ -z "$later" ] || kill "$later" 2>/dev/null || true; }
+ask_to_leave() {
+  trap let_in EXIT
+  touch "$closing"
+  sleep "$seconds"
+  ( sleep 15; door --delete ) >/dev/null 2>&1 </dev/null & later=$!
+  door --insert
+  sleep HOLD_SECONDS
+}
+""".replace("HOLD_SECONDS", str(HOLD_SECONDS))
 
 _ADMIN = "unix//run/caddy-admin.sock"
 _CONFIG = "/etc/caddy/Caddyfile"
@@ -186,10 +208,11 @@ def run(name: str, image: str) -> list[str]:
 def replace(image: str) -> list[str]:
     """Start Caddy in place of one that may be there: one command, so that it completes whatever becomes of us.
 
-    The new one listens beside the old one before that is stopped; `closing` lets clients move over in between.
+    The new one listens beside the old one before that is stopped; in between, clients are asked to move over.
     """
     script = """
 set -e
+later=
 old="$1" next="$2" closing="$3" seconds="$4"; shift 4
 docker inspect "$old" >/dev/null 2>&1 || docker rename "$next" "$old" 2>/dev/null || true
 docker rm --force --volumes "$next" >/dev/null 2>&1 || true
@@ -201,34 +224,31 @@ until docker exec "$next" caddy reload $RELOAD >/dev/null 2>&1; do
   sleep 0.1
 done
 if docker inspect "$old" >/dev/null 2>&1; then
-  trap 'rm -f -- "$closing"' EXIT
-  touch "$closing"
-  sleep "$seconds"
+  ask_to_leave
   docker stop "$old" >/dev/null
   docker rm --volumes "$old" >/dev/null
 fi
 docker rename "$next" "$old"
 """.replace("$RELOAD", " ".join(_RELOAD))
     arguments = [CADDY_CONTAINER, NEXT_CONTAINER, CLOSING, str(CLOSING_SECONDS)]
-    return ["sh", "-c", script, "replace", *arguments, *run(NEXT_CONTAINER, image)]
+    return ["sh", "-c", _HOLD + script, "replace", *arguments, *run(NEXT_CONTAINER, image)]
 
 
 def apply(digest: str, closing_seconds: int) -> list[str]:
     """Reload the Caddyfile without breaking a connection, and note its digest: again one command.
 
     A reload closes idle connections while clients may write to them. So for some seconds before it each answer
-    closes its connection, until none is idle that a client still uses.
+    closes its connection, until none is idle that a client still uses; no seconds are for when there are no clients.
     """
     script = """
 set -e
 closing="$1" seconds="$2" applied="$3" digest="$4"; shift 4
-trap 'rm -f -- "$closing"' EXIT
-touch "$closing"
-sleep "$seconds"
+later=
+[ "$seconds" = 0 ] || ask_to_leave
 "$@" >&2
 printf %s "$digest" > "$applied"
 """
-    return ["sh", "-c", script, "apply", CLOSING, str(closing_seconds), APPLIED, digest, *reload()]
+    return ["sh", "-c", _HOLD + script, "apply", CLOSING, str(closing_seconds), APPLIED, digest, *reload()]
 
 
 def validate() -> list[str]:

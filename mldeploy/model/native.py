@@ -24,7 +24,7 @@ from mldeploy.model.profile import BUDGET_S, REPEATS
 from mldeploy.model.scan import modules_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from mldeploy.bundle import Bundle
     from mldeploy.model.original import Answers, Package
@@ -58,15 +58,17 @@ def serve_as_it_is(
     modules: frozenset[str],
     code: Path | None,
     select: str | None,
+    pythons: Sequence[str] = PYTHONS,
     open_child: Callable[..., Child],
 ) -> tuple[Answering, Attempt, str]:
     """The original in a locked environment, proven there; the attempt for the report; and what it costs.
 
     `modules` are the packages that it answers by, by the name they are imported under, and `code` a folder of modules
-    beside them. `open_child` opens a process on a Python, within the limits that were asked for. Raises MldeployError
-    when no Python that the server runs on has wheels of these versions, NotProvenError when an answer differs there.
+    beside them; `pythons` those that may serve it, the preferred one first. `open_child` opens a process on a Python,
+    within the limits that were asked for. Raises MldeployError when none of these Pythons has wheels of these versions,
+    NotProvenError when an answer differs there.
     """
-    python, locked = lock_for_server(original.packages(), modules | (imports_of(code) if code else set()))
+    python, locked = lock_for_server(original.packages(), modules | (imports_of(code) if code else set()), pythons)
     environment = _environment(python, locked)
     native = Native(
         file=original.model.name,
@@ -105,24 +107,37 @@ def serve_as_it_is(
     return answering, attempt, cost
 
 
-def lock_for_server(packages: list[Package], modules: frozenset[str]) -> tuple[str, str]:
+def only_python(version: str) -> tuple[str]:
+    """The one Python that runs bytecode saved by Python `version`. MldeployError when the server does not run on it."""
+    series = ".".join(version.split(".")[:2])
+    if series not in PYTHONS:
+        raise MldeployError(
+            "the original cannot be served as it is",
+            cause=f"it holds bytecode of Python {series}, and the server runs on {', '.join(sorted(PYTHONS))}",
+            remedy="Keep the code in a module, save the model again by joblib, and give its folder: --code DIR.",
+        )
+    return (series,)
+
+
+def lock_for_server(
+    packages: list[Package], modules: frozenset[str], pythons: Sequence[str] = PYTHONS
+) -> tuple[str, str]:
     """The Python for those of the packages that hold `modules`, and all that they need, with hashes.
 
-    Every version is that of `packages`, where it is among them. Raises MldeployError when there are no wheels for any
-    Python that the server runs on.
+    Every version is that of `packages`, where it is among them. Raises MldeployError when none of `pythons` has wheels.
     """
     pins = {package.name: f"{package.name}=={package.version}" for package in packages}
     wanted = [pins[package.name] for package in packages if (modules | ALWAYS) & set(package.modules)]
-    found = {version: find_python(version) for version in PYTHONS}
+    found = {version: find_python(version) for version in pythons}
     failures = []
-    for python in sorted(PYTHONS, key=lambda python: found[python] is None):
+    for python in sorted(pythons, key=lambda python: found[python] is None):
         try:
             return python, lock(wanted, pins.values(), python, overrides=NO_GPU, platform=PLATFORM)
         except InstallerError as failure:
             failures.append(f"Python {python}: {failure.cause}")
     raise MldeployError(
         "the original cannot be served as it is",
-        cause=f"no Python from 3.11 on, which the server needs, has wheels of its versions: {'; '.join(failures)}",
+        cause=f"no Python that may serve it has wheels of its versions: {'; '.join(failures)}",
         remedy="Fit and save it again with a newer version of what is named.",
     )
 

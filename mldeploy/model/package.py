@@ -18,7 +18,7 @@ from mldeploy.model.environment import DISTRIBUTIONS, find_environment, meets, n
 from mldeploy.model.golden import choose_golden
 from mldeploy.model.ladder import NotConvertedError, ParityError, climb
 from mldeploy.model.limits import TIME_LIMIT_S, TOLERANCE
-from mldeploy.model.native import serve_as_it_is
+from mldeploy.model.native import PYTHONS, only_python, serve_as_it_is
 from mldeploy.model.original import Original
 from mldeploy.model.probes import OTHER_SEED, conformed, proof_rows
 from mldeploy.model.process import Child
@@ -129,6 +129,7 @@ def package_model(
                 modules=names.packages | ({"pandas"} if described.named else set()),
                 code=code,
                 select=select,
+                pythons=only_python(described.versions["python"]) if names.holds_code else PYTHONS,
                 open_child=partial(Child, model, time_limit_s=time_limit_s, memory_limit=memory_limit),
             )
             attempts, notes = [*attempts, attempt], [*notes, cost]

@@ -22,7 +22,7 @@ from mldeploy.errors import UsageError
 from mldeploy.model.recorded import recorded_version
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
 PACKAGES = frozenset(
@@ -48,6 +48,7 @@ STANDARD = frozenset(
         "__builtin__.object",
         "__builtin__.set",
         "_codecs.encode",
+        "abc.ABCMeta",
         "collections.OrderedDict",
         "collections.defaultdict",
         "copy_reg._reconstructor",
@@ -83,6 +84,11 @@ BUILDERS = frozenset(
 )
 """Functions of trusted packages whose only work is to rebuild what was saved."""
 
+CODE = frozenset(
+    {"_create_code", "_create_function", "_create_type", "_make_function", "_make_skeleton_class", "CodeType"}
+)
+"""Functions of cloudpickle and dill (by any path) that make functions and classes of code in the file."""
+
 CLASSES_OF = (
     *("catboost.", "category_encoders.", "imblearn.", "lightgbm.", "numpy._core.", "numpy.core.", "numpy.ma."),
     *("numpy.random.", "pandas._libs.", "pandas.core.", "scipy.interpolate.", "scipy.sparse.", "scipy.stats."),
@@ -91,6 +97,7 @@ CLASSES_OF = (
 """Where classes may be called while loading: none of theirs opens a file or starts a process."""
 
 PREFIXES = {b"\x1f\x8b": gzip.open, b"BZ": bz2.open, b"\xfd7zXZ": lzma.open, b"\x5d\x00": lzma.open}
+LZ4 = b"\x04\x22\x4d\x18"
 CHUNK = 1 << 24
 
 
@@ -111,6 +118,11 @@ class Names:
         """The packages that would be imported, by their top-level names."""
         return frozenset(name.partition(".")[0] for name in self.imported)
 
+    @property
+    def holds_code(self) -> bool:
+        """Whether functions or classes lie in the file by value, as bytecode of the Python that saved it."""
+        return any(name.rpartition(".")[2] in CODE for name in self.imported)
+
 
 def require_trusted(path: Path, trust: Iterable[str] = ()) -> Names:
     """What the file would use; refused when it would import or call what lies outside the trusted packages and `trust`.
@@ -122,12 +134,22 @@ def require_trusted(path: Path, trust: Iterable[str] = ()) -> Names:
     strange = sorted(name for name in names.imported if not (_is_known(name) or _is_under(name, given)))
     called = sorted(name for name in names.called if not (_may_be_called(name) or _is_under(name, given)))
     found = list(dict.fromkeys([*strange, *called]))
-    if found:
+    if found and all(_is_under(name, ["__main__"]) for name in found):
         raise UsageError(
-            f"{path.name} was not opened: it would run code of its own",
-            cause=f"loading it uses {', '.join(found[:8])}" + (f" and {len(found) - 8} more" if len(found) > 8 else ""),
-            remedy="If you know this code, allow it: " + " ".join(f"--trust {name}" for name in _shortest(found)[:8]),
+            f"{path.name} needs code that is not in it",
+            cause=f"{', '.join(found[:8])}: defined in a notebook or script, of which the file keeps the name alone",
+            remedy="Keep it in a module, import it from there, save the model again, and give its folder: --code DIR.",
         )
+    if found:
+        cause = f"loading it uses {', '.join(found[:8])}" + (f" and {len(found) - 8} more" if len(found) > 8 else "")
+        remedy = "If you know this code, allow it: " + " ".join(f"--trust {name}" for name in _shortest(found)[:8])
+        if names.holds_code:
+            cause = f"it holds functions or classes of a notebook or script by value, with their bytecode; {cause}"
+            remedy += (
+                "; where no graph answers alike, --backend native serves it. Or keep the code in a module, save the "
+                "model again by joblib, and give the module's folder: --code DIR."
+            )
+        raise UsageError(f"{path.name} was not opened: it would run code of its own", cause=cause, remedy=remedy)
     return names
 
 
@@ -148,6 +170,8 @@ def scan(path: Path) -> Names:
         with _decompressed(path) as stream:
             machine = _Machine(stream)
             machine.load()
+    except UsageError:
+        raise
     except Exception as failure:
         # Damaged bytes drive the pickle machine into any error; whichever it is, this is no model file.
         raise UsageError(
@@ -162,6 +186,12 @@ def scan(path: Path) -> Names:
 def _decompressed(path: Path) -> IO[bytes]:
     with path.open("rb") as file:
         start = file.read(6)
+    if start.startswith(LZ4):
+        raise UsageError(
+            f"{path.name} is compressed by lz4, which is not read",
+            cause="Python itself does not have it",
+            remedy="Save the model again: joblib.dump(model, FILE, compress=3).",
+        )
     for prefix, opened in PREFIXES.items():
         if start.startswith(prefix):
             return opened(path, "rb")  # type: ignore[no-any-return, operator]
@@ -177,7 +207,8 @@ class _StandIn:
     calls: ClassVar[set[str]]
 
     def __new__(cls, *_: Any, **__: Any) -> _StandIn:
-        return super().__new__(cls)
+        # A class that the file brings itself is what a call gave, and so a stand-in of its own.
+        return super().__new__(cls if isinstance(cls, type) else type(cls))
 
     def __init__(self, *arguments: Any, **_: Any) -> None:
         self.arguments = arguments
@@ -269,7 +300,7 @@ def _may_be_called(name: str) -> bool:
     return name == "joblib.numpy_pickle.NumpyArrayWrapper" or (is_class and name.startswith(CLASSES_OF))
 
 
-def _is_under(name: str, trusted: tuple[str, ...]) -> bool:
+def _is_under(name: str, trusted: Sequence[str]) -> bool:
     return any(name == each or name.startswith(f"{each}.") for each in trusted)
 
 

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 
 import joblib
 import numpy as np
+import pytest
 from sklearn.linear_model import LogisticRegression
 
-from mldeploy.model.native import answering_modules, imports_of, modules_in
+from mldeploy.errors import MldeployError
+from mldeploy.model.native import answering_modules, imports_of, modules_in, only_python
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,6 +37,14 @@ def test_the_modules_that_answered_are_complete_and_need_no_converter(tmp_path: 
     joblib.dump(LogisticRegression().fit(x, x[:, 0] > 0), tmp_path / "model.joblib")
     said = subprocess.check_output([sys.executable, "-I", "-c", ASK], cwd=tmp_path, text=True, timeout=60)
     assert said.splitlines() == ["[True, False]", "set()"]
+
+
+def test_bytecode_is_served_by_the_python_that_saved_it_or_not_at_all() -> None:
+    assert only_python("3.12.4") == ("3.12",)
+    with pytest.raises(MldeployError) as caught:
+        only_python("3.10.14")
+    assert "bytecode of Python 3.10" in caught.value.cause
+    assert "--code DIR" in caught.value.remedy
 
 
 def test_what_the_modules_of_a_folder_import_is_read_and_not_run(tmp_path: Path) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from mldeploy.bundle import Input, Unknown
 from mldeploy.errors import MldeployError, UsageError
 from mldeploy.model.original import FieldType
+from mldeploy.model.probes import TEXTS
 from mldeploy.model.rows import rows_of
 
 if TYPE_CHECKING:
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from mldeploy.model.rows import Value
     from mldeploy.model.sample import DType, Sample
 
+MAX_WORDS = 200
 UNSEEN = "(never seen in training)"
 
 
@@ -84,6 +87,11 @@ def infer_fields(described: Described, sample: Sample | None) -> tuple[list[Fiel
         guessed = [field.name for field, fact in zip(fields, facts, strict=True) if _tells_nothing(fact)]
         if guessed:
             notes.append(f"no sample given, so taken to be any number: {', '.join(guessed)}")
+        wordless = [fact["name"] for fact in facts if _is_free_text(fact) and not fact["words"]]
+        if wordless:
+            notes.append(
+                f"no sample given, and no words kept, so proven on a few odd texts only: {', '.join(wordless)}"
+            )
     return fields, notes
 
 
@@ -186,6 +194,10 @@ def _tells_nothing(fact: dict[str, Any]) -> bool:
     return not fact["text"] and not fact["thresholds"] and all(fact[key] is None for key in known)
 
 
+def _is_free_text(fact: dict[str, Any]) -> bool:
+    return bool(fact["text"]) and fact["categories"] is None
+
+
 def _field(fact: dict[str, Any], sample: Sample | None) -> Field:
     values: list[Any] = [value for value in sample.columns[fact["name"]] if value is not None] if sample else []
     dtype = _dtype(fact, sample.dtypes[fact["name"]] if sample else None)
@@ -197,7 +209,7 @@ def _field(fact: dict[str, Any], sample: Sample | None) -> Field:
         missing_is_none=fact["missing_is_none"],
         categorical=fact["categorical"],
         closed=fact["closed"],
-        words=tuple(fact["words"]),
+        words=tuple(fact["words"]) or (_words(values) if _is_free_text(fact) else ()),
     )
     if dtype == "string":
         return replace(field, usual=_most_common(values) or (field.categories or ("text",))[0])
@@ -230,6 +242,12 @@ def _dtype(fact: dict[str, Any], seen: DType | None) -> DType:
     if fact["categories"] and all(isinstance(value, int) for value in fact["categories"]):
         return "int"
     return "float"
+
+
+def _words(texts: list[str]) -> tuple[str, ...]:
+    """Some of the words of a sample's texts, for a model that keeps none; without a sample, those of odd texts."""
+    words = sorted({word for text in texts or TEXTS for word in text.split()})
+    return tuple(words[:: math.ceil(len(words) / MAX_WORDS) or 1])
 
 
 def _most_common(values: list[Any]) -> Any:

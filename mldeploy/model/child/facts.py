@@ -227,6 +227,8 @@ def _after(step: Any, traces: list[Trace]) -> list[Trace]:
         return traces
     if kind == "FunctionTransformer" and step.func is None:
         return traces
+    if kind == "HashingVectorizer":
+        return [Trace()] * step.n_features
     if hasattr(step, "get_support"):
         return [trace for trace, kept in zip(traces, step.get_support()) if kept]
     if hasattr(step, "get_feature_names_out"):

@@ -10,12 +10,17 @@ import pandas as pd
 import pytest
 import xgboost
 from sklearn.compose import make_column_transformer
-from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.feature_extraction.text import HashingVectorizer, TfidfVectorizer, strip_tags
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
 from mldeploy.errors import MldeployError
+from mldeploy.model.child.session import Session
+from mldeploy.model.original import Original
 from mldeploy.model.package import package_model
+from mldeploy.model.sample import sample_of
+from mldeploy.model.signature import infer_fields
+from tests.zoo.judge import asking
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -76,11 +81,11 @@ def test_an_unseen_category_of_xgboost_is_refused_by_the_signature(tmp_path: Pat
 
 
 def test_a_vectorizer_with_code_of_its_own_is_refused_with_the_reason(tmp_path: Path, save: Save) -> None:
-    vectorizer = TfidfVectorizer(strip_accents="unicode")
+    vectorizer = TfidfVectorizer(preprocessor=strip_tags)
     model = save(make_pipeline(vectorizer, LogisticRegression()).fit(["one two", "three four"], [0, 1]))
     with pytest.raises(MldeployError) as refusal:
         package_model(model, into=tmp_path / "build", backend="onnx")
-    assert "strip_accents='unicode'" in str(refusal.value.cause)
+    assert "a preprocessor of its own" in str(refusal.value.cause)
 
 
 def test_texts_are_not_left_to_a_converter_that_knows_ascii_alone(tmp_path: Path, save: Save) -> None:
@@ -91,3 +96,14 @@ def test_texts_are_not_left_to_a_converter_that_knows_ascii_alone(tmp_path: Path
     bundle = package_model(model, sample=tmp_path / "sample.parquet", into=tmp_path / "build")
     assert bundle.manifest.precision.dtype == "float64"
     assert "no letters but ASCII's" in (bundle.path / "report" / "report.json").read_text()
+
+
+def test_a_vectorizer_that_keeps_no_words_is_proven_on_those_of_the_sample(tmp_path: Path, save: Save) -> None:
+    x = pd.DataFrame({"text": ["good and cheap", "bad, very bad", "cheap but bad", "good film"] * 5})
+    model = save(make_pipeline(HashingVectorizer(), LogisticRegression(max_iter=3)).fit(x["text"], [1, 0, 0, 1] * 5))
+    described = Original(model, asking(Session()), tmp_path).open()
+    [with_sample], _ = infer_fields(described, sample_of(x, tmp_path / "sample.parquet"))
+    [without], notes = infer_fields(described, None)
+    assert with_sample.words == ("and", "bad", "bad,", "but", "cheap", "film", "good", "very")
+    assert "café" in without.words
+    assert "no words kept" in notes[-1]

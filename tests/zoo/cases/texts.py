@@ -12,6 +12,7 @@ import xgboost
 from sklearn import compose, datasets, linear_model, naive_bayes, svm
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.decomposition import TruncatedSVD
+from sklearn.ensemble import RandomForestClassifier
 from sklearn.feature_extraction import DictVectorizer
 from sklearn.feature_extraction.text import (
     CountVectorizer,
@@ -20,7 +21,11 @@ from sklearn.feature_extraction.text import (
     TfidfVectorizer,
     strip_tags,
 )
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import FeatureUnion, make_pipeline
+from sklearn.preprocessing import Normalizer, StandardScaler
+from sklearn.tree import DecisionTreeClassifier
 
 from tests.zoo.cases import data
 from tests.zoo.cases.case import MEASURES, Case
@@ -128,6 +133,8 @@ def word_cases() -> dict[str, Case]:
         "parts": texts(count, token_pattern=r"\S+"),
         "transformer": texts(count, TfidfTransformer(), svm.LinearSVC()),
         "svc": texts(tfidf, svm.LinearSVC()),
+        "kernel": texts(tfidf, svm.SVC(), max_features=200),
+        "neighbours": texts(tfidf, KNeighborsClassifier(), max_features=200),
         "sgd": texts(tfidf, linear_model.SGDClassifier(random_state=0)),
         "bayes": texts(count, naive_bayes.ComplementNB()),
         "components": texts(tfidf, TruncatedSVD(8, random_state=0), linear_model.LogisticRegression()),
@@ -141,6 +148,8 @@ def word_cases() -> dict[str, Case]:
         "bigrams": texts(count, ngram_range=(1, 2), token_pattern=r"(?u)\b\w+\b"),
         "cased": texts(tfidf, lowercase=False),
         "parts": texts(count, token_pattern=r"\S+"),
+        "plain": texts(tfidf, strip_accents="unicode", ngram_range=(1, 2)),
+        "ascii": texts(count, strip_accents="ascii", lowercase=False),
     }
     return {**cases, **{f"tongues/{name}": Case(model, tongues) for name, model in several.items()}}
 
@@ -158,13 +167,85 @@ def letter_cases() -> dict[str, Case]:
     }
 
 
+def hashed_cases() -> dict[str, Case]:
+    """All but the `small` ones in more columns than a row is written out for."""
+    descent, unsigned = linear_model.SGDClassifier(loss="log_loss", random_state=0), {"alternate_sign": False}
+
+    def hashed(*steps: Any, n_features: int = 2**18, **options: Any) -> Callable[[], Any]:
+        return texts(HashingVectorizer, *(steps or [descent]), n_features=n_features, **options)
+
+    models = {
+        "words": texts(HashingVectorizer, descent),
+        "logistic": hashed(linear_model.LogisticRegression(max_iter=5)),
+        "hinge": hashed(linear_model.SGDClassifier(random_state=0)),
+        "svc": hashed(svm.LinearSVC()),
+        "bigrams": hashed(ngram_range=(1, 2)),
+        "bigrams-alone": hashed(ngram_range=(2, 2), stop_words="english"),
+        "unsigned": hashed(**unsigned),
+        "binary": hashed(binary=True, norm=None),
+        "no-norm": hashed(norm=None),
+        "l1": hashed(norm="l1", ngram_range=(1, 3)),
+        "single": hashed(dtype=np.float32),
+        "letters": hashed(analyzer="char", ngram_range=(1, 3)),
+        "letters-in-words": hashed(analyzer="char_wb", ngram_range=(3, 5)),
+        "tf-idf": hashed(TfidfTransformer(), descent, norm=None, **unsigned),
+        "sublinear-counts": hashed(TfidfTransformer(sublinear_tf=True, norm="l1"), descent, norm=None, **unsigned),
+        "bayes": hashed(naive_bayes.MultinomialNB(), norm=None, **unsigned),
+        "complement": hashed(naive_bayes.ComplementNB(), **unsigned),
+        "bernoulli": hashed(naive_bayes.BernoulliNB()),
+        "components": hashed(
+            TfidfTransformer(), TruncatedSVD(8, random_state=0), Normalizer(copy=False), descent, norm=None
+        ),
+        "calibrated": lambda: OfTexts(
+            CalibratedClassifierCV(make_pipeline(HashingVectorizer(n_features=2**18), svm.LinearSVC()), cv=3)
+        ),
+        "small": hashed(n_features=64),
+        "small-odd": hashed(n_features=100, binary=True),
+        "small-unsigned": hashed(n_features=50, norm="l1", **unsigned),
+        "small-forest": hashed(RandomForestClassifier(n_estimators=8, random_state=0), n_features=2**10),
+        "small-boosted": hashed(xgboost.XGBClassifier(n_estimators=8, n_jobs=1), n_features=128),
+        "small-neural": hashed(MLPClassifier([8], max_iter=20, random_state=0), n_features=256),
+    }
+    cases = {f"texts/hashed-{name}": Case(model, paragraphs) for name, model in models.items()}
+    several = {
+        "words": hashed(),
+        "bigrams": hashed(ngram_range=(1, 2), token_pattern=r"(?u)\b\w+\b", norm=None),
+        "cased": hashed(lowercase=False),
+        "parts": hashed(token_pattern=r"\S+"),
+        "plain": hashed(strip_accents="unicode"),
+        "ascii": hashed(strip_accents="ascii", **unsigned),
+        "letters": hashed(analyzer="char", ngram_range=(1, 2), binary=True),
+        "letters-in-words": hashed(analyzer="char_wb", ngram_range=(2, 4)),
+        "small": hashed(n_features=2**14, ngram_range=(1, 2)),
+    }
+    return {**cases, **{f"tongues/hashed-{name}": Case(model, tongues) for name, model in several.items()}}
+
+
 def mixed_cases() -> dict[str, Case]:
     def with_remark(*others: Any) -> Any:
         columns = compose.ColumnTransformer([("remark", TfidfVectorizer(), "remark"), *others])
         return make_pipeline(columns, linear_model.LogisticRegression(max_iter=300))
 
+    def hashed(step: Any, n_features: int = 2**18) -> Any:
+        hashing = HashingVectorizer(n_features=n_features)
+        columns = [("remark", hashing, "remark"), ("numbers", StandardScaler(), MEASURES), ("again", hashing, "island")]
+        return make_pipeline(compose.ColumnTransformer(columns), step)
+
     union = FeatureUnion([("words", TfidfVectorizer()), ("letters", CountVectorizer(analyzer="char"))])
+    hashes = FeatureUnion(
+        [("words", HashingVectorizer()), ("letters", HashingVectorizer(analyzer="char", n_features=2**18))]
+    )
+    small = FeatureUnion(
+        [("words", HashingVectorizer(n_features=128)), ("letters", CountVectorizer(analyzer="char"))],
+        transformer_weights={"words": 2.0},
+    )
     return {
+        "remarks/hashed": Case(lambda: hashed(svm.LinearSVC()), remarks),
+        "remarks/hashed-small": Case(lambda: hashed(DecisionTreeClassifier(random_state=0), n_features=512), remarks),
+        "texts/hashed-union": Case(lambda: OfTexts(make_pipeline(hashes, svm.LinearSVC())), paragraphs),
+        "texts/hashed-small-union": Case(
+            lambda: OfTexts(make_pipeline(small, linear_model.LogisticRegression())), paragraphs
+        ),
         "remarks/column": Case(lambda: with_remark(("numbers", "passthrough", MEASURES)), remarks),
         "remarks/alone": Case(with_remark, remarks),
         "remarks/boosted": Case(
@@ -193,11 +274,22 @@ def refusals() -> dict[str, Case]:
         "texts/own-code": Case(
             texts(CountVectorizer, preprocessor=strip_tags), paragraphs, "a preprocessor of its own"
         ),
-        "texts/plain-words": Case(texts(CountVectorizer, strip_accents="unicode"), paragraphs, "strip_accents"),
-        "texts/hashing": Case(texts(HashingVectorizer, n_features=64), paragraphs, "HashingVectorizer has no exact"),
+        "texts/own-accents": Case(
+            texts(CountVectorizer, strip_accents=strip_tags), paragraphs, "strip_accents of its own"
+        ),
+        "texts/hashed-wide-forest": Case(
+            texts(HashingVectorizer, RandomForestClassifier(n_estimators=3, max_depth=3, random_state=0)),
+            paragraphs,
+            "what follows here needs every column",
+        ),
+        "texts/hashed-long-letters": Case(
+            texts(HashingVectorizer, analyzer="char_wb", ngram_range=(4, 6)),
+            paragraphs,
+            "words shorter than its n-grams",
+        ),
         "texts/odd-pattern": Case(texts(CountVectorizer, token_pattern=r"\w+-\w+"), paragraphs, "token_pattern"),
     }
 
 
 def cases() -> dict[str, Case]:
-    return {**word_cases(), **letter_cases(), **mixed_cases(), **refusals()}
+    return {**word_cases(), **letter_cases(), **hashed_cases(), **mixed_cases(), **refusals()}

@@ -8,6 +8,7 @@ import numpy as np
 from onnx import TensorProto
 
 from . import scores
+from .entries import above, product
 from .linear import linear
 from .registry import Prediction, predictor, require
 
@@ -29,14 +30,14 @@ def gaussian(graph: Graph, model: Any, x: str) -> Prediction:
 
 @predictor("sklearn.naive_bayes:MultinomialNB")
 def multinomial(graph: Graph, model: Any, x: str) -> Prediction:
-    product = graph.add("MatMul", x, model.feature_log_prob_.T)
-    return _by_likelihood(graph, graph.add("Add", product, model.class_log_prior_))
+    weighed = product(graph, x, model.feature_log_prob_.T)
+    return _by_likelihood(graph, graph.add("Add", weighed, model.class_log_prior_))
 
 
 @predictor("sklearn.naive_bayes:ComplementNB")
 def complement(graph: Graph, model: Any, x: str) -> Prediction:
     require(len(model.classes_) > 1, model, "one class")
-    return _by_likelihood(graph, graph.add("MatMul", x, model.feature_log_prob_.T))
+    return _by_likelihood(graph, product(graph, x, model.feature_log_prob_.T))
 
 
 @predictor("sklearn.naive_bayes:CategoricalNB")
@@ -55,10 +56,10 @@ def categorical(graph: Graph, model: Any, x: str) -> Prediction:
 @predictor("sklearn.naive_bayes:BernoulliNB")
 def bernoulli(graph: Graph, model: Any, x: str) -> Prediction:
     if model.binarize is not None:
-        x = graph.cast(graph.add("Greater", x, float(model.binarize)), TensorProto.DOUBLE)
+        x = above(graph, x, float(model.binarize))
     absent = np.log(1 - np.exp(model.feature_log_prob_))
-    product = graph.add("MatMul", x, (model.feature_log_prob_ - absent).T)
-    return _by_likelihood(graph, graph.add("Add", product, model.class_log_prior_ + absent.sum(axis=1)))
+    weighed = product(graph, x, (model.feature_log_prob_ - absent).T)
+    return _by_likelihood(graph, graph.add("Add", weighed, model.class_log_prior_ + absent.sum(axis=1)))
 
 
 @predictor("sklearn.discriminant_analysis:LinearDiscriminantAnalysis")

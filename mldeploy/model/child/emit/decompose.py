@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import scores
+from .entries import product
 from .graph import columns_of
 from .registry import NotEmitted, Prediction, describe, numeric_matrix, predictor, require, transformer
 
@@ -27,7 +28,7 @@ def pca(graph: Graph, model: Any, columns: list[Column]) -> list[Column]:
 @transformer("sklearn.decomposition:TruncatedSVD")
 def truncated_svd(graph: Graph, model: Any, columns: list[Column]) -> list[Column]:
     x = numeric_matrix(graph, model, columns)
-    return columns_of(graph.add("MatMul", x, model.components_.T), len(model.components_))
+    return columns_of(product(graph, x, model.components_.T), len(model.components_))
 
 
 @transformer("sklearn.decomposition:FastICA")

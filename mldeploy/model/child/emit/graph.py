@@ -14,6 +14,9 @@ CONTRIB = "com.microsoft"
 DOMAINS = {"": 21, ML: 5, CONTRIB: 1}
 IR_VERSION = 10
 
+MAX_WIDTH = 1 << 17
+"""Columns up to which a row of what is mostly zeros is made: 1 MB."""
+
 Operand = Union[str, np.ndarray, np.generic, float, int, Sequence[int]]
 
 
@@ -36,13 +39,35 @@ class Column:
     sparse: bool = False
 
 
+@dataclass(frozen=True)
+class Entries:
+    """What a sparse matrix [height, width] stores: int64 [entries] twice and double [entries], each place once.
+
+    `height` is an int64 [1]. `signed` says that values may be negative, or 0; `origin` what the matrix comes from.
+    """
+
+    rows: str
+    columns: str
+    values: str
+    height: str
+    width: int
+    signed: bool
+    origin: str
+
+
 @dataclass
 class Graph:
-    """Nodes in order and constants. Names count up, so the same model written twice gives the same bytes."""
+    """Nodes in order and constants. Names count up, so the same model written twice gives the same bytes.
+
+    `entries` are of matrices whose columns are too many, or nearly all zeros: what can do with them need not read the
+    matrix. `blocks` are the matrices, each with its width, that one with such among them was put together from.
+    """
 
     missing_string: str = "\ufdd0"
     nodes: list[NodeProto] = field(default_factory=list)
     constants: dict[str, TensorProto] = field(default_factory=dict)
+    entries: dict[str, Entries] = field(default_factory=dict)
+    blocks: dict[str, list[tuple[str, int]]] = field(default_factory=dict)
     _named: int = 0
     _known: dict[tuple[str, tuple[int, ...], bytes], str] = field(default_factory=dict)
 
@@ -76,11 +101,17 @@ class Graph:
         self._append(operator, operands, outputs, "", attributes)
         return outputs
 
-    def loop(self, times: int, state: Sequence[str], step: Callable[[list[str]], tuple[str, list[str]]]) -> list[str]:
+    def loop(
+        self,
+        times: int,
+        state: Sequence[str],
+        step: Callable[[list[str]], tuple[str, list[str]]],
+        kind: int = TensorProto.DOUBLE,
+    ) -> list[str]:
         """Repeat `step` at most `times` times and return the last state.
 
-        `step` is given the names of the state's tensors and returns a bool [], whether to go on, and the new
-        state; it may use every tensor written before. All tensors of the state are double.
+        `step` is given the names of the state's tensors, all of one kind, and returns a bool [], whether to go on,
+        and the new state; it may use every tensor written before.
         """
         inside = [self._name() for _ in state]
         counter, going = self._name(), self._name()
@@ -92,11 +123,11 @@ class Graph:
             [
                 helper.make_tensor_value_info(counter, TensorProto.INT64, []),
                 helper.make_tensor_value_info(going, TensorProto.BOOL, []),
-                *(helper.make_tensor_value_info(name, TensorProto.DOUBLE, None) for name in inside),
+                *(helper.make_tensor_value_info(name, kind, None) for name in inside),
             ],
             [
                 helper.make_tensor_value_info(go_on, TensorProto.BOOL, []),
-                *(helper.make_tensor_value_info(name, TensorProto.DOUBLE, None) for name in after),
+                *(helper.make_tensor_value_info(name, kind, None) for name in after),
             ],
         )
         self.nodes = outer
@@ -126,10 +157,16 @@ class Graph:
             first = run[0]
             positions = [column.position for column in run]
             if positions == list(range(first.width)):
-                parts.append(first.tensor)
+                parts.append((first.tensor, len(run)))
             else:
-                parts.append(self.add("Gather", first.tensor, np.array(positions, dtype=np.int64), axis=1))
-        return parts[0] if len(parts) == 1 else self.add("Concat", *parts, axis=1)
+                gathered = self.add("Gather", first.tensor, np.array(positions, dtype=np.int64), axis=1)
+                parts.append((gathered, len(run)))
+        if len(parts) == 1:
+            return parts[0][0]
+        whole = self.add("Concat", *(part for part, _ in parts), axis=1)
+        if any(part in self.entries for part, _ in parts):
+            self.blocks[whole] = parts
+        return whole
 
     def build(self, inputs: Sequence[Any], outputs: Sequence[Any]) -> ModelProto:
         """The model, without what no output needs."""
@@ -158,9 +195,9 @@ class Graph:
         )
 
 
-def columns_of(tensor: str, width: int) -> list[Column]:
+def columns_of(tensor: str, width: int, sparse: bool = False) -> list[Column]:
     """Every column of a double tensor [rows, width]."""
-    return [Column(tensor, position, width) for position in range(width)]
+    return [Column(tensor, position, width, sparse=sparse) for position in range(width)]
 
 
 def _reads(node: NodeProto) -> list[str]:

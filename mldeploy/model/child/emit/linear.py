@@ -8,6 +8,7 @@ import numpy as np
 from onnx import TensorProto
 
 from . import scores
+from .entries import product
 from .registry import Prediction, composite, predict, predictor, require
 
 if TYPE_CHECKING:
@@ -107,8 +108,8 @@ def generalised_linear(graph: Graph, model: Any, x: str) -> Prediction:
 
 @predictor("sklearn.linear_model:SGDOneClassSVM")
 def sgd_one_class(graph: Graph, model: Any, x: str) -> Prediction:
-    product = graph.add("MatMul", x, np.asarray(model.coef_, dtype=np.float64).reshape(-1, 1))
-    decision = scores.flat(graph, graph.add("Sub", product, np.asarray(model.offset_, dtype=np.float64)))
+    weighed = product(graph, x, np.reshape(model.coef_, (-1, 1)))
+    decision = scores.flat(graph, graph.add("Sub", weighed, np.asarray(model.offset_, dtype=np.float64)))
     inside = graph.add("GreaterOrEqual", decision, 0.0)
     return Prediction(graph.add("Where", inside, np.int64(1), np.int64(-1)), score=decision)
 
@@ -120,6 +121,5 @@ def ransac(graph: Graph, model: Any, columns: list[Column]) -> Prediction:
 
 def linear(graph: Graph, model: Any, x: str) -> str:
     """x @ coef + intercept: double [rows, outputs]."""
-    weights = np.atleast_2d(np.asarray(model.coef_, dtype=np.float64)).T
-    product = graph.add("MatMul", x, weights)
-    return graph.add("Add", product, np.atleast_1d(np.asarray(model.intercept_, dtype=np.float64)))
+    weighed = product(graph, x, np.atleast_2d(model.coef_).T)
+    return graph.add("Add", weighed, np.atleast_1d(np.asarray(model.intercept_, dtype=np.float64)))

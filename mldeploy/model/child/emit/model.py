@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Callable
 import numpy as np
 from onnx import ModelProto, TensorProto, helper
 
-from .graph import Column, Graph
+from .graph import MAX_WIDTH, Column, Graph
 from .registry import NotEmitted, Prediction, describe, numeric_matrix, predict, transform
 
 if TYPE_CHECKING:
@@ -49,6 +49,7 @@ def write_model(model: Any, fields: list[dict[str, Any]], kind: Kind) -> tuple[M
         helper.make_tensor_value_info(STRINGS, TensorProto.STRING, [None, len(strings)]),
     ]
     built = graph.build(inputs, outputs)
+    _require_narrow(graph, built)
     used = {value.name for value in built.graph.input}
     tensors = [
         {"name": name, "dtype": dtype, "fields": members}
@@ -57,6 +58,18 @@ def write_model(model: Any, fields: list[dict[str, Any]], kind: Kind) -> tuple[M
     ]
     names = {output.name: output.name for output in outputs}
     return built, {"tensors": tensors, "missing_string": graph.missing_string, **names}
+
+
+def _require_narrow(graph: Graph, built: ModelProto) -> None:
+    """NotEmitted where the graph makes a matrix of more columns than a row may have."""
+    made = {name for node in built.graph.node for name in node.output}
+    for tensor, entries in graph.entries.items():
+        if tensor in made and entries.width > MAX_WIDTH:
+            raise NotEmitted(
+                f"{entries.origin} has an exact emitter where all that follows takes just the columns that a text "
+                "meets (tf-idf, normalising, linear models, naive Bayes, TruncatedSVD, also beside other columns); "
+                f"what follows here needs every column, and of these no more than {MAX_WIDTH} can be written"
+            )
 
 
 def _classifier(graph: Graph, model: Any, prediction: Prediction) -> list[Any]:

@@ -9,7 +9,7 @@ from onnx import TensorProto
 
 from . import scores
 from .distances import distances, squared_distances
-from .registry import Prediction, predictor, require
+from .registry import Prediction, dense, predictor, require
 
 if TYPE_CHECKING:
     from .graph import Graph
@@ -85,7 +85,7 @@ def nearest_centroid(graph: Graph, model: Any, x: str) -> Prediction:
 def neighbors(graph: Graph, model: Any, x: str) -> tuple[str, str]:
     """The distances, double [rows, k], and numbers, int64 [rows, k], of the nearest training rows, nearest first."""
     count = getattr(model, "n_neighbors_", model.n_neighbors)
-    apart = distances(graph, x, np.asarray(model._fit_X), model)
+    apart = distances(graph, x, dense(model._fit_X), model)
     distance, near = graph.add_many("TopK", apart, np.array([count]), count=2, axis=1, largest=0)
     return distance, near
 
@@ -102,7 +102,7 @@ def _weights(graph: Graph, model: Any, distance: str) -> str:
 
 def _weights_within(graph: Graph, model: Any, x: str) -> str:
     """How much each training row counts, none beyond the radius: double [rows, training rows]."""
-    apart = distances(graph, x, np.asarray(model._fit_X), model)
+    apart = distances(graph, x, dense(model._fit_X), model)
     within = graph.add("LessOrEqual", apart, float(model.radius))
     return graph.add("Where", within, _weights(graph, model, apart), 0.0)
 
@@ -113,7 +113,7 @@ def _classes(model: Any) -> list[Any]:
 
 def _votes(model: Any) -> list[np.ndarray]:
     """Of each output, 1 where a training row is of a class: double [training rows, classes]."""
-    labels = np.asarray(model._y).reshape(len(model._fit_X), -1)
+    labels = np.asarray(model._y).reshape(model._fit_X.shape[0], -1)
     return [np.eye(len(classes))[labels[:, output]] for output, classes in enumerate(_classes(model))]
 
 
@@ -125,7 +125,7 @@ def _labelled(graph: Graph, model: Any, parts: list[str], counts: list[int]) -> 
 
 
 def _targets(model: Any) -> np.ndarray:
-    return np.asarray(model._y, dtype=np.float64).reshape(len(model._fit_X), -1)
+    return np.asarray(model._y, dtype=np.float64).reshape(model._fit_X.shape[0], -1)
 
 
 def _mean(graph: Graph, total: str, weight: str, targets: np.ndarray) -> Prediction:

@@ -121,7 +121,7 @@ def transform(graph: Graph, estimator: Any, columns: Sequence[Column]) -> list[C
         # What these hand on is what their own steps gave.
         return result
     sparse = gives_sparse(estimator, any(column.sparse for column in columns))
-    return [replace(column, sparse=sparse) for column in result]
+    return [column if column.sparse == sparse else replace(column, sparse=sparse) for column in result]
 
 
 def predict(graph: Graph, estimator: Any, columns: Sequence[Column]) -> Prediction:
@@ -156,6 +156,11 @@ def require(condition: Any, estimator: Any, setting: str) -> None:
     """Refuse a setting that has no exact graph yet."""
     if not np.all(condition):
         raise NotEmitted(f"{describe(estimator)} with {setting} has no exact emitter")
+
+
+def dense(array: Any) -> np.ndarray:
+    """What an estimator keeps of its training rows: a sparse matrix where these were sparse."""
+    return np.asarray(array.toarray() if hasattr(array, "toarray") else array, dtype=np.float64)
 
 
 def is_exactly(estimator: Any, path: str) -> bool:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from . import entries
 from .graph import Column, Graph, columns_of
 from .registry import numeric_matrix, require, transformer
 
@@ -49,6 +50,9 @@ def min_max_scaler(graph: Graph, scaler: Any, columns: list[Column]) -> list[Col
 @transformer("sklearn.preprocessing:Normalizer")
 def normalizer(graph: Graph, scaler: Any, columns: list[Column]) -> list[Column]:
     tensor = numeric_matrix(graph, scaler, columns)
+    stored = graph.entries.get(tensor)
+    if stored is not None and scaler.norm in ("l1", "l2"):
+        return columns_of(entries.matrix(graph, entries.normalised(graph, stored, scaler.norm)), len(columns))
     axis = np.array([1])
     if scaler.norm == "l1":
         size = graph.add("ReduceSum", graph.add("Abs", tensor), axis, keepdims=1)

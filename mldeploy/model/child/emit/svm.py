@@ -10,7 +10,7 @@ from onnx import TensorProto
 from . import scores
 from .distances import squared_distances
 from .multiclass import pairwise_votes
-from .registry import Prediction, predictor, require
+from .registry import Prediction, dense, predictor, require
 
 if TYPE_CHECKING:
     from .graph import Graph
@@ -36,20 +36,20 @@ def classifier(graph: Graph, model: Any, x: str) -> Prediction:
 
 @predictor("sklearn.svm:SVR", "sklearn.svm:NuSVR")
 def regressor(graph: Graph, model: Any, x: str) -> Prediction:
-    product = graph.add("MatMul", _kernel(graph, model, x), np.asarray(model._dual_coef_).T)
+    product = graph.add("MatMul", _kernel(graph, model, x), dense(model._dual_coef_).T)
     return Prediction(value=scores.flat(graph, graph.add("Add", product, model._intercept_)))
 
 
 @predictor("sklearn.svm:OneClassSVM")
 def one_class(graph: Graph, model: Any, x: str) -> Prediction:
-    product = graph.add("MatMul", _kernel(graph, model, x), np.asarray(model._dual_coef_).T)
+    product = graph.add("MatMul", _kernel(graph, model, x), dense(model._dual_coef_).T)
     score = graph.add("Add", product, model._intercept_)
     return Prediction(scores.outlier_label(graph, score), score=scores.flat(graph, score))
 
 
 def _kernel(graph: Graph, model: Any, x: str) -> str:
     """The kernel of each row with each support vector: double [rows, vectors]."""
-    vectors = np.asarray(model.support_vectors_, dtype=np.float64)
+    vectors = dense(model.support_vectors_)
     require(isinstance(model.kernel, str) and model.kernel != "precomputed", model, "a kernel of its own")
     if model.kernel == "rbf":
         distance = squared_distances(graph, x, vectors)
@@ -67,7 +67,7 @@ def _pair_weights(model: Any) -> np.ndarray:
     """The weight of each vector in the decision of each pair of classes: [vectors, pairs]."""
     counts = np.asarray(model._n_support)
     starts = np.concatenate([[0], np.cumsum(counts)])
-    dual = np.asarray(model._dual_coef_)
+    dual = dense(model._dual_coef_)
     classes = len(counts)
     pairs = [(first, second) for first in range(classes) for second in range(first + 1, classes)]
     weights = np.zeros((starts[-1], len(pairs)))

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .graph import columns_of
-from .registry import NotEmitted, describe, numeric_matrix, require, transformer
-from .tokens import char_tokens, count_grams, word_tokens
+from . import entries
+from .graph import MAX_WIDTH, columns_of
+from .registry import numeric_matrix, require, transformer
+from .tokens import count_grams, places_in, tokens_of
 
 if TYPE_CHECKING:
-    from .graph import Column, Graph
-
-MAX_WIDTH = 1 << 17
-"""Columns up to which a row of counts is made: 1 MB."""
+    from .graph import Column, Entries, Graph
 
 
 @transformer("sklearn.feature_extraction.text:CountVectorizer")
@@ -35,54 +34,54 @@ def tf_idf_transformer(graph: Graph, transformer: Any, columns: list[Column]) ->
 
 def _counts(graph: Graph, vectorizer: Any, columns: list[Column]) -> str:
     """Double [rows, vocabulary]."""
-    require(vectorizer.input == "content", vectorizer, f"input={vectorizer.input!r}")
-    for setting in ("preprocessor", "tokenizer"):
-        require(getattr(vectorizer, setting) is None, vectorizer, f"a {setting} of its own")
-    require(not callable(vectorizer.analyzer), vectorizer, "an analyzer of its own")
     width = len(vectorizer.vocabulary_)
     require(width <= MAX_WIDTH, vectorizer, f"{width} features, more than {MAX_WIDTH},")
-    if len(columns) != 1 or columns[0].kind != "string" or columns[0].replaced:
-        raise NotEmitted(f"{describe(vectorizer)} is given something else than one column of text")
-    count = _count_words if vectorizer.analyzer == "word" else _count_letters
-    counts = count(graph, vectorizer, columns[0], width)
-    return graph.add("Min", counts, 1.0) if vectorizer.binary else counts
-
-
-def _count_words(graph: Graph, vectorizer: Any, column: Column, width: int) -> str:
-    require(vectorizer.strip_accents is None, vectorizer, f"strip_accents={vectorizer.strip_accents!r} on words")
     low, high = vectorizer.ngram_range
-    terms = {tuple(term.split(" ")): place for term, place in vectorizer.vocabulary_.items()}
-    terms = {term: place for term, place in terms.items() if low <= len(term) <= high and all(term)}
-    words = list(dict.fromkeys(word for term in terms for word in term))
-    places = {word: place for place, word in enumerate(words)}
-    grams = {tuple(places[word] for word in term): place for term, place in terms.items()}
-    return count_grams(graph, word_tokens(graph, vectorizer, column, words), grams, width)
-
-
-def _count_letters(graph: Graph, vectorizer: Any, column: Column, width: int) -> str:
-    require(not callable(vectorizer.strip_accents), vectorizer, "strip_accents of its own")
-    low, high = vectorizer.ngram_range
+    tokens = tokens_of(graph, vectorizer, columns)
     if vectorizer.analyzer == "char_wb":
         short = any(0 < len(term) < low for term in vectorizer.vocabulary_)
         require(not short, vectorizer, "words shorter than its n-grams")
-    terms = {term: place for term, place in vectorizer.vocabulary_.items() if low <= len(term) <= high}
-    tokens, alphabet = char_tokens(graph, vectorizer, column, sorted(set("".join(terms))))
-    places = {letter: place for place, letter in enumerate(alphabet)}
-    grams = {tuple(places[letter] for letter in term): place for term, place in terms.items()}
-    return count_grams(graph, tokens, grams, width)
+    terms = {
+        tuple(term.split(" ") if vectorizer.analyzer == "word" else term): place
+        for term, place in vectorizer.vocabulary_.items()
+    }
+    terms = {term: place for term, place in terms.items() if low <= len(term) <= high and all(term)}
+    vocabulary = {token: place for place, token in enumerate(dict.fromkeys(token for term in terms for token in term))}
+    grams = {tuple(vocabulary[token] for token in term): place for term, place in terms.items()}
+    counts = count_grams(graph, places_in(graph, tokens, vocabulary), grams, width)
+    return graph.add("Min", counts, 1.0) if vectorizer.binary else counts
 
 
 def _weigh(graph: Graph, weights: Any, counts: str) -> str:
     """Counts by the weight of their terms, each row made as long as `norm` says."""
+    require(weights.norm in ("l1", "l2", None), weights, f"norm={weights.norm!r}")
+    stored = graph.entries.get(counts)
+    if stored is not None:
+        return entries.matrix(graph, _weigh_entries(graph, weights, stored))
     if weights.sublinear_tf:
-        there = graph.add("Greater", counts, 0.0)
-        logarithm = graph.add("Add", graph.add("Log", graph.add("Where", there, counts, 1.0)), 1.0)
-        counts = graph.add("Where", there, logarithm, counts)
+        counts = _sublinear(graph, counts)
     if weights.use_idf:
         counts = graph.add("Mul", counts, np.asarray(weights.idf_, dtype=np.float64))
     if weights.norm is None:
         return counts
-    require(weights.norm in ("l1", "l2"), weights, f"norm={weights.norm!r}")
     operator = "ReduceL1" if weights.norm == "l1" else "ReduceL2"
     length = graph.add(operator, counts, np.array([1]), keepdims=1)
     return graph.add("Div", counts, graph.add("Where", graph.add("Equal", length, 0.0), 1.0, length))
+
+
+def _weigh_entries(graph: Graph, weights: Any, stored: Entries) -> Entries:
+    values = stored.values
+    if weights.sublinear_tf:
+        require(not stored.signed, weights, "sublinear_tf=True for counts that may be negative")
+        values = _sublinear(graph, values)
+    if weights.use_idf:
+        idf = np.asarray(weights.idf_, dtype=np.float64)
+        values = graph.add("Mul", values, graph.add("Gather", idf, stored.columns, axis=0))
+    weighed = replace(stored, values=values)
+    return weighed if weights.norm is None else entries.normalised(graph, weighed, weights.norm)
+
+
+def _sublinear(graph: Graph, counts: str) -> str:
+    there = graph.add("Greater", counts, 0.0)
+    logarithm = graph.add("Add", graph.add("Log", graph.add("Where", there, counts, 1.0)), 1.0)
+    return graph.add("Where", there, logarithm, counts)

@@ -1,23 +1,23 @@
-"""Text cut into tokens: int64 [rows, tokens], the place of each in a vocabulary, with negative numbers for the others.
+"""Text cut into tokens, words or letters, and the sequences of these that vectorizers count.
 
-Words come from onnxruntime's own tokenizer, whose classes of letters are Unicode's as Python's are. Characters are
-looked up one by one, which lets their table lowercase them and take off accents.
+Words come from onnxruntime's own tokenizer, whose classes of letters are Unicode's as Python's are.
 """
 
 from __future__ import annotations
 
 import re
-import sys
-from typing import TYPE_CHECKING, Any, Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from onnx import TensorProto
 
 from .graph import CONTRIB, ML
 from .registry import NotEmitted, describe, require
+from .strings import LETTERS, letter_class, letters_of, preprocessed
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from .graph import Column, Graph
 
@@ -32,59 +32,104 @@ DROPPED = -2
 END = -3
 """What stands behind the last token of each row, at least once."""
 
-DOTTED_I, DOT_ABOVE = "\u0130", "\u0307"
-SIGMA, FINAL_SIGMA = "\u03a3", "\u03c2"
-UNASSIGNED = "\U000e0fff"
-LETTERS = [chr(code) for code in range(sys.maxunicode + 1) if not 0xD800 <= code < 0xE000]
 SPACES = "".join(letter for letter in LETTERS if letter.isspace())
 WORD = r"[\pL\pN_]"
-NOT_SPACE = "[^" + "".join(rf"\x{{{ord(space):x}}}" for space in SPACES) + "]"
+NOT_SPACE = f"[^{letter_class(SPACES)[1:-1]}]"
 
 
-def word_tokens(graph: Graph, vectorizer: Any, column: Column, words: Sequence[str]) -> str:
-    """The place in `words` of each word of the text, without stop words."""
+@dataclass(frozen=True)
+class Tokens:
+    """The tokens of a request: `places`, int64 [rows, tokens], are those in `strings`, or a negative number for none.
+
+    `strings` [any] are all that there are, in no order, and last an empty one; `between` is what n-grams put
+    between two tokens.
+    """
+
+    places: str
+    strings: str
+    between: str
+
+
+def tokens_of(graph: Graph, vectorizer: Any, columns: list[Column]) -> Tokens:
+    """What the vectorizer's own analyzer makes n-grams of."""
+    require(vectorizer.input == "content", vectorizer, f"input={vectorizer.input!r}")
+    for setting in ("preprocessor", "tokenizer"):
+        require(getattr(vectorizer, setting) is None, vectorizer, f"a {setting} of its own")
+    require(not callable(vectorizer.analyzer), vectorizer, "an analyzer of its own")
+    if len(columns) != 1 or columns[0].kind != "string" or columns[0].replaced:
+        raise NotEmitted(f"{describe(vectorizer)} is given something else than one column of text")
+    text = preprocessed(graph, vectorizer, columns[0])
+    return _words(graph, vectorizer, text) if vectorizer.analyzer == "word" else _letters(graph, vectorizer, text)
+
+
+def _words(graph: Graph, vectorizer: Any, text: str) -> Tokens:
+    """Each word, without stop words."""
     letter, least = _pattern(vectorizer)
-    text = graph.add("Gather", column.tensor, np.int64(column.position), axis=1)
-    if vectorizer.lowercase:
-        text = _lower(graph, text, letter)
-    found = graph.add(
-        "Tokenizer",
-        text,
-        domain=CONTRIB,
-        mark=0,
-        mincharnum=1,
-        pad_value="",
-        tokenexp=f"{letter}{{{least},}}",
+    expression = f"{letter}{{{least},}}"
+    found = graph.add("Tokenizer", text, domain=CONTRIB, mark=0, mincharnum=1, pad_value="", tokenexp=expression)
+    dropped = dict.fromkeys(["", *(vectorizer.get_stop_words() or ())], DROPPED)
+    strings = _listed(graph, found)
+    places = graph.add(
+        "Where", graph.add("Equal", _look_up(graph, found, dropped), DROPPED), DROPPED, _count_up(graph, found)
     )
-    places = {word: place for place, word in enumerate(words)}
-    places.update(dict.fromkeys(vectorizer.get_stop_words() or (), DROPPED))
-    if vectorizer.lowercase:
-        places = {**{_as_lowered(word): place for word, place in places.items()}, **places}
-    tokens = graph.add("Reshape", _look_up(graph, found, {**places, "": DROPPED}, UNKNOWN), np.array([0, -1]))
-    return _compacted(graph, tokens)
+    return Tokens(_compacted(graph, places), strings, " ")
 
 
-def char_tokens(graph: Graph, vectorizer: Any, column: Column, letters: Sequence[str]) -> tuple[str, list[str]]:
-    """The place of each character in the alphabet, which is given too: spaces, then `letters`.
+def _letters(graph: Graph, vectorizer: Any, text: str) -> Tokens:
+    """Each letter, after `SPACES`, which come first in the strings.
 
     A run of spaces counts as one. With analyzer="char_wb" each word stands between two spaces, apart from the next.
     """
-    alphabet = list(dict.fromkeys([*SPACES, *letters]))
-    tokens = _letters(graph, vectorizer, column, alphabet)
-    before, after = _shifted(graph, tokens, 1), _shifted(graph, tokens, -1)
-    space = alphabet.index(" ")
+    found = letters_of(graph, text)
+    spaces = {space: place for place, space in enumerate(SPACES)}
+    known = _look_up(graph, found, {**spaces, "": DROPPED})
+    others = graph.add("Add", _count_up(graph, found), len(SPACES))
+    places = _compacted(graph, graph.add("Where", graph.add("Equal", known, UNKNOWN), others, known))
+    strings = graph.add("Concat", graph.constant(list(SPACES)), _listed(graph, found), axis=0)
+    before, after = _shifted(graph, places, 1), _shifted(graph, places, -1)
     if vectorizer.analyzer == "char":
-        is_space, again, more = (_is_space(graph, each) for each in (tokens, before, after))
-        joined = graph.add("Where", graph.add("And", is_space, more), space, tokens)
+        is_space, again, more = (_is_space(graph, each) for each in (places, before, after))
+        joined = graph.add("Where", graph.add("And", is_space, more), SPACES.index(" "), places)
         repeated = graph.add("And", is_space, again)
-        return _compacted(graph, graph.add("Where", repeated, DROPPED, joined)), alphabet
-    in_word, word_before, word_after = (graph.add("Not", _is_gap(graph, each)) for each in (tokens, before, after))
+        return Tokens(_compacted(graph, graph.add("Where", repeated, DROPPED, joined)), strings, "")
+    in_word, word_before, word_after = (graph.add("Not", _is_gap(graph, each)) for each in (places, before, after))
     starts = graph.add("And", in_word, graph.add("Not", word_before))
     ends = graph.add("And", in_word, graph.add("Not", word_after))
-    parts: list[tuple[str, str | int]] = [(starts, space), (in_word, tokens), (ends, space), (ends, UNKNOWN)]
+    space = SPACES.index(" ")
+    parts: list[tuple[str, str | int]] = [(starts, space), (in_word, places), (ends, space), (ends, UNKNOWN)]
     slots = [graph.add("Where", here, there, DROPPED) for here, there in parts]
     side_by_side = graph.add("Concat", *(graph.add("Unsqueeze", slot, np.array([2])) for slot in slots), axis=2)
-    return _compacted(graph, graph.add("Reshape", side_by_side, np.array([0, -1]))), alphabet
+    return Tokens(_compacted(graph, graph.add("Reshape", side_by_side, np.array([0, -1]))), strings, "")
+
+
+def places_in(graph: Graph, tokens: Tokens, vocabulary: Mapping[str, int]) -> str:
+    """The place of each token in a vocabulary: int64 [rows, tokens], with negative numbers for the others."""
+    places = _at(graph, _look_up(graph, tokens.strings, vocabulary), tokens.places)
+    return graph.add("Where", graph.add("Less", tokens.places, np.int64(0)), tokens.places, places)
+
+
+def grams_of(graph: Graph, tokens: Tokens, low: int, high: int) -> tuple[str, str]:
+    """Every sequence of `low` to `high` tokens: the row of each, int64 [sequences], and how it is spelled."""
+    places = graph.add("Pad", tokens.places, np.array([0, 0, 0, high - 1]), np.int64(END))
+    width = graph.add("Gather", graph.add("Shape", places), np.int64(1), axis=0)
+    flat = graph.add("Reshape", places, np.array([-1]))
+    goes_on = graph.add("GreaterOrEqual", places, np.int64(0))
+    rows, grams = [], []
+    for size in range(1, high + 1):
+        if size > 1:
+            last = graph.add("GreaterOrEqual", _shifted(graph, places, 1 - size), np.int64(0))
+            goes_on = graph.add("And", goes_on, last)
+        if size < low:
+            continue
+        row, start = graph.add_many("Split", graph.add("NonZero", goes_on), count=2, axis=0, num_outputs=2)
+        first = graph.add("Add", graph.add("Mul", row, width), start)
+        found = [graph.add("Gather", flat, graph.add("Add", first, step), axis=0) for step in range(size)]
+        gram, *others = (_at(graph, tokens.strings, each) for each in found)
+        for other in others:
+            gram = graph.add("StringConcat", graph.add("StringConcat", gram, graph.constant(tokens.between)), other)
+        rows.append(graph.add("Reshape", row, np.array([-1])))
+        grams.append(graph.add("Reshape", gram, np.array([-1])))
+    return graph.add("Concat", *rows, axis=0), graph.add("Concat", *grams, axis=0)
 
 
 def count_grams(graph: Graph, tokens: str, grams: Mapping[tuple[int, ...], int], width: int) -> str:
@@ -110,73 +155,31 @@ def count_grams(graph: Graph, tokens: str, grams: Mapping[tuple[int, ...], int],
     return counts if met == width else graph.add("Pad", counts, np.array([0, 0, 0, width - met]), 0.0)
 
 
-def _lower(graph: Graph, text: str, letter: str) -> str:
-    """As Python lowercases: strings [rows, parts].
-
-    Only for U+0130 the operator answers otherwise: Python makes it an i and a dot above, which ends a word. So the
-    text is parted there.
-    """
-    if letter != NOT_SPACE:
-        # One character at least, for what is empty has no parts.
-        text, count = graph.add_many(
-            "StringSplit", graph.add("StringConcat", text, graph.constant(" ")), count=2, delimiter=DOTTED_I
-        )
-        parts = graph.add("Gather", graph.add("Shape", text), np.array(1), axis=0)
-        place = graph.add("Range", np.int64(1), graph.add("Add", parts, 1), np.int64(1))
-        parted = graph.add("Less", place, graph.add("Unsqueeze", count, np.array([1])))
-        text = graph.add("StringConcat", text, graph.add("Where", parted, graph.constant("i"), graph.constant("")))
-    shape = graph.add("Shape", text)
-    flat = graph.add("Reshape", text, np.array([1, -1]))
-    lowered = graph.add("StringNormalizer", flat, case_change_action="LOWER", is_case_sensitive=1, locale="C.UTF-8")
-    return graph.add("Reshape", lowered, shape)
+def _listed(graph: Graph, found: str) -> str:
+    """All strings of a tensor one behind the other, and an empty one."""
+    return graph.add("Concat", graph.add("Reshape", found, np.array([-1])), graph.constant([""]), axis=0)
 
 
-def _as_lowered(word: str) -> str:
-    """How the operator spells a word that Python has lowercased: with no final sigma, and no dot on the i."""
-    return word.replace(f"i{DOT_ABOVE}", "i").replace(FINAL_SIGMA, SIGMA.lower())
+def _count_up(graph: Graph, found: str) -> str:
+    """0, 1, ... in the shape of a tensor: the places of its strings once they are listed."""
+    size = graph.add("Size", found)
+    counted = graph.add("Range", np.int64(0), size, np.int64(1))
+    return graph.add("Reshape", counted, graph.add("Shape", found), allowzero=1)
 
 
-def _letters(graph: Graph, vectorizer: Any, column: Column, alphabet: Sequence[str]) -> str:
-    """Each character, lowercased and without its accent, as its place; one may become several, or none."""
-    places = {letter: place for place, letter in enumerate(alphabet)}
-    change: Callable[[str], str] = vectorizer.build_preprocessor()
-    rows: dict[tuple[int, ...], int] = {}
-    default = rows.setdefault(tuple(UNKNOWN for _ in change(UNASSIGNED)), 0)
-    known = {"": rows.setdefault((), len(rows))}
-    for letter in LETTERS:
-        image = tuple(places.get(changed, UNKNOWN) for changed in change(letter))
-        row = rows.setdefault(image, len(rows))
-        if row != default:
-            known[letter] = row
-    width = max(map(len, rows))
-    table = np.array([[*row, *[DROPPED] * (width - len(row))] for row in rows], dtype=np.int64)
-    text = graph.add("Gather", column.tensor, np.int64(column.position), axis=1)
-    found = graph.add("Tokenizer", text, domain=CONTRIB, mark=0, mincharnum=1, pad_value="", separators=[""])
-    chosen = _look_up(graph, found, known, default)
-    final = known.get(FINAL_SIGMA, default)
-    if vectorizer.lowercase and final != known.get(SIGMA, default):
-        chosen = graph.add("Where", _ends_in_sigma(graph, found), final, chosen)
-    slots = graph.add("Gather", table, chosen, axis=0)
-    return _compacted(graph, graph.add("Reshape", slots, np.array([0, -1])))
+def _at(graph: Graph, listed: str, places: str) -> str:
+    """What stands at these places of a list; the last of it for those that are none."""
+    return graph.add("Gather", listed, graph.add("Max", places, -1), axis=0)
 
 
-def _ends_in_sigma(graph: Graph, letters: str) -> str:
-    """Where a capital sigma ends a word: between a letter with case and what has none. There it becomes a final one."""
-    cased = {letter: 1 for letter in LETTERS if letter.isupper() or letter.islower() or letter.istitle()}
-    has_case = _look_up(graph, letters, cased, 0)
-    before, after = (graph.add("Equal", _shifted(graph, has_case, by), np.int64(1)) for by in (1, -1))
-    is_sigma = graph.add("Equal", letters, graph.constant(SIGMA))
-    return graph.add("And", graph.add("And", is_sigma, before), graph.add("Not", after))
-
-
-def _look_up(graph: Graph, tokens: str, places: Mapping[str, int], default: int) -> str:
+def _look_up(graph: Graph, tokens: str, places: Mapping[str, int]) -> str:
     return graph.add(
         "LabelEncoder",
         tokens,
         domain=ML,
         keys_strings=list(places),
         values_int64s=list(places.values()),
-        default_int64=default,
+        default_int64=UNKNOWN,
     )
 
 
@@ -192,9 +195,8 @@ def _compacted(graph: Graph, tokens: str) -> str:
 
 
 def _shifted(graph: Graph, tokens: str, by: int) -> str:
-    """The tokens one place on: what comes before each (by 1) or behind it (by -1)."""
-    pads = [0, 1, 0, -1] if by > 0 else [0, -1, 0, 1]
-    return graph.add("Pad", tokens, np.array(pads), np.int64(END))
+    """The tokens so many places on: what comes before each (by 1) or behind it (by -1)."""
+    return graph.add("Pad", tokens, np.array([0, by, 0, -by]), np.int64(END))
 
 
 def _is_space(graph: Graph, tokens: str) -> str:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from onnx import TensorProto
 
 from .. import boosters
-from . import scores
+from . import entries, scores
 from .encode import category_codes
 from .graph import columns_of
 from .registry import NotEmitted, Prediction, Splits, composite, describe, numeric_matrix, require, splitter
@@ -127,7 +127,15 @@ def _outputs(graph: Graph, model: Any, learner: Learner, raw: str) -> str:
 
 def _raw(graph: Graph, model: Any, learner: Learner, columns: list[Column]) -> str:
     """The base score and all leaves, summed in float32 in the library's order: double [rows, groups]."""
-    x = graph.cast(_features(graph, model, learner, columns), TensorProto.FLOAT)
+    features = _features(graph, model, learner, columns)
+    if features in graph.entries:
+        # Counts that cancel out are zeros that a sparse matrix does store.
+        features = entries.matrix(graph, graph.entries[features], np.nan)
+        columns = [replace(column, sparse=False) for column in columns]
+    for block, _ in graph.blocks.get(features, ()):
+        cancels = block in graph.entries and graph.entries[block].signed
+        require(not cancels, model, "counts that may cancel out (alternate_sign=True) beside other columns")
+    x = graph.cast(features, TensorProto.FLOAT)
     missing = getattr(model, "missing", np.nan)
     if missing is not None and not np.isnan(missing):
         x = graph.add("Where", graph.add("Equal", x, np.float32(missing)), np.float32(np.nan), x)

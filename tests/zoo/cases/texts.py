@@ -243,6 +243,9 @@ def mixed_cases() -> dict[str, Case]:
         "remarks/hashed": Case(lambda: hashed(svm.LinearSVC()), remarks),
         "remarks/hashed-small": Case(lambda: hashed(DecisionTreeClassifier(random_state=0), n_features=512), remarks),
         "texts/hashed-union": Case(lambda: OfTexts(make_pipeline(hashes, svm.LinearSVC())), paragraphs),
+        "texts/hashed-union-weighed": Case(
+            lambda: OfTexts(make_pipeline(hashes, TfidfTransformer(), naive_bayes.BernoulliNB())), paragraphs
+        ),
         "texts/hashed-small-union": Case(
             lambda: OfTexts(make_pipeline(small, linear_model.LogisticRegression())), paragraphs
         ),

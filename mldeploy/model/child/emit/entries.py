@@ -12,6 +12,27 @@ if TYPE_CHECKING:
     from .graph import Entries, Graph
 
 
+def stored(graph: Graph, x: str) -> Entries | None:
+    """What the matrix stores, where that is known of it, or of all that it was put together from."""
+    if x in graph.entries:
+        return graph.entries[x]
+    parts = [graph.entries.get(block) for block, _ in graph.blocks.get(x, ())]
+    found = [part for part in parts if part is not None]
+    if not found or len(found) < len(parts):
+        return None
+    starts = np.cumsum([0, *(part.width for part in found)])
+    columns = [graph.add("Add", part.columns, int(start)) for part, start in zip(found, starts)]
+    return replace(
+        found[0],
+        rows=graph.add("Concat", *(part.rows for part in found), axis=0),
+        columns=graph.add("Concat", *columns, axis=0),
+        values=graph.add("Concat", *(part.values for part in found), axis=0),
+        width=int(starts[-1]),
+        signed=any(part.signed for part in found),
+        origin=" beside ".join(dict.fromkeys(part.origin for part in found)),
+    )
+
+
 def summed(graph: Graph, entries: Entries) -> Entries:
     """Entries of the same row and column as one, in the order of rows and columns: those that cancel out stay as 0."""
     keys = graph.add("Add", graph.add("Mul", entries.rows, entries.width), entries.columns)
@@ -49,7 +70,7 @@ def matrix(graph: Graph, entries: Entries, fill: float = 0.0) -> str:
 
 def above(graph: Graph, x: str, threshold: float) -> str:
     """1 where a number is above the threshold, else 0: double [rows, columns]."""
-    found = graph.entries.get(x) if threshold >= 0 else None
+    found = stored(graph, x) if threshold >= 0 else None
     if found is None:
         return graph.cast(graph.add("Greater", x, threshold), TensorProto.DOUBLE)
     values = graph.cast(graph.add("Greater", found.values, threshold), TensorProto.DOUBLE)

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from onnx import TensorProto
 
-from .entries import above
 from .graph import columns_of
 from .registry import numeric_matrix, require, transformer
 
@@ -17,8 +16,8 @@ if TYPE_CHECKING:
 
 @transformer("sklearn.preprocessing:Binarizer")
 def binarizer(graph: Graph, estimator: Any, columns: list[Column]) -> list[Column]:
-    x = numeric_matrix(graph, estimator, columns)
-    return columns_of(above(graph, x, float(estimator.threshold)), len(columns))
+    above = graph.add("Greater", numeric_matrix(graph, estimator, columns), float(estimator.threshold))
+    return columns_of(graph.cast(above, TensorProto.DOUBLE), len(columns))
 
 
 @transformer("sklearn.preprocessing:KBinsDiscretizer")

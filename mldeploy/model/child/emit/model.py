@@ -67,7 +67,7 @@ def _require_narrow(graph: Graph, built: ModelProto) -> None:
         if tensor in made and entries.width > MAX_WIDTH:
             raise NotEmitted(
                 f"{entries.origin} has an exact emitter where all that follows takes just the columns that a text "
-                "meets (tf-idf, normalising, linear models, naive Bayes, TruncatedSVD, also beside other columns); "
+                "meets: linear models, naive Bayes, TruncatedSVD, also after tf-idf and normalising; "
                 f"what follows here needs every column, and of these no more than {MAX_WIDTH} can be written"
             )
 

@@ -50,7 +50,7 @@ def min_max_scaler(graph: Graph, scaler: Any, columns: list[Column]) -> list[Col
 @transformer("sklearn.preprocessing:Normalizer")
 def normalizer(graph: Graph, scaler: Any, columns: list[Column]) -> list[Column]:
     tensor = numeric_matrix(graph, scaler, columns)
-    stored = graph.entries.get(tensor)
+    stored = entries.stored(graph, tensor)
     if stored is not None and scaler.norm in ("l1", "l2"):
         return columns_of(entries.matrix(graph, entries.normalised(graph, stored, scaler.norm)), len(columns))
     axis = np.array([1])

@@ -55,7 +55,7 @@ def _counts(graph: Graph, vectorizer: Any, columns: list[Column]) -> str:
 def _weigh(graph: Graph, weights: Any, counts: str) -> str:
     """Counts by the weight of their terms, each row made as long as `norm` says."""
     require(weights.norm in ("l1", "l2", None), weights, f"norm={weights.norm!r}")
-    stored = graph.entries.get(counts)
+    stored = entries.stored(graph, counts)
     if stored is not None:
         return entries.matrix(graph, _weigh_entries(graph, weights, stored))
     if weights.sublinear_tf:

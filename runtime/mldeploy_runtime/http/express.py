@@ -1,4 +1,4 @@
-"""The shortest way of a prediction: JSON for /predict that comes in one piece is answered without the ASGI application.
+"""The shortest way of a prediction: JSON for /predict, not too large, is answered without the ASGI application.
 
 All that makes the answer is the application's own: shield, contract, batcher, encoder. What is left out is what uvicorn
 and asyncio do for an application, a scope, messages and a task, which takes longer than the model does.
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 METHOD, TARGET = "POST", PREDICT.encode()
 # What these lines ask for is the application's to do.
 UNUSUAL = frozenset([b"transfer-encoding", b"content-encoding", b"expect", b"upgrade"])
+# A connection may hold so much of a body that is not complete; the application bounds what all of them do together.
+MOST_BODY_BYTES = 64 * 1024
 
 
 class Express:
@@ -37,12 +39,12 @@ class Express:
         self.service = handling.service
         self.route = route
         self.encode = msgspec.json.Encoder().encode
-        self._max_body = self.service.settings.max_body
+        self._max_body = min(self.service.settings.max_body, MOST_BODY_BYTES)
         # What a browser is told beside an answer is the application's to say.
         self._is_open = not self.service.settings.cors_origins
 
     def takes(self, target: bytes, method: bytes, headers: dict[bytes, bytes]) -> bool:
-        """Whether a request with this head may go this way, if its body comes in one piece."""
+        """Whether a request with this head may go this way, if its body comes soon."""
         return (
             self._is_open
             and target == TARGET

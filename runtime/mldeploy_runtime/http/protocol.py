@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 MOST_HEAD_BYTES = 64 * 1024
 # The application answers a body that does not come, and has this long to do so before the connection is closed.
 GRACE_SECONDS = 1.0
+# Most clients send the head and the body of a request one after the other.
+HOLD_SECONDS = 0.05
 # How soon one that was at work when it would have been idle for too long is looked at again.
 LOOK_SECONDS = 1.0
 
@@ -26,8 +28,8 @@ LOOK_SECONDS = 1.0
 def protocol_with(receive_seconds: float, send_seconds: float, gate: Gate, express: Express) -> type[HttpToolsProtocol]:
     """A protocol that closes a connection on which a request's head, and then its body, does not come within
     `receive_seconds` each, or whose client does not take an answer within `send_seconds`. What `gate` does not admit
-    is read, thrown away and refused by the protocol itself. What `express` takes and comes in one piece goes to it;
-    of all else, uvicorn and the application see what they always see.
+    is read, thrown away and refused by the protocol itself. What `express` takes and comes soon goes to it; of all
+    else, uvicorn and the application see what they always see.
 
     Most requests come in one piece: a timer is set only for one that did not, and for a connection's first.
     """
@@ -42,8 +44,9 @@ def protocol_with(receive_seconds: float, send_seconds: float, gate: Gate, expre
         _idle_timer: TimerHandle | None = None
         _idle_since = 0.0
         _refuses = False
-        # Held back from uvicorn, whether all of it will come in this piece: the head's lines by name, and the body.
+        # Held back from uvicorn, until all of it has come or has not come soon: the head's lines by name, and the body.
         _is_held = False
+        _hold_timer: TimerHandle | None = None
         _lines: dict[bytes, bytes]
         _body = b""
 
@@ -57,8 +60,8 @@ def protocol_with(receive_seconds: float, send_seconds: float, gate: Gate, expre
             super().data_received(data)
             if gate.has_refused:
                 gate.account(time.perf_counter() - begun)
-            if self._is_held:
-                self._give_up_holding()
+            if self._is_held and self._hold_timer is None:
+                self._hold_timer = self.loop.call_later(HOLD_SECONDS, self._give_up_holding)
             if self._due != self._timed:
                 self._set_timer()
             if self._due == "head":
@@ -98,7 +101,7 @@ def protocol_with(receive_seconds: float, send_seconds: float, gate: Gate, expre
         def on_message_complete(self) -> None:
             self._due = ""
             if self._is_held:
-                self._is_held = False
+                self._stop_holding()
                 express.begin(self, self._lines, self._body, keep_alive=self.parser.should_keep_alive())
             elif not self._refuses:
                 super().on_message_complete()
@@ -113,9 +116,15 @@ def protocol_with(receive_seconds: float, send_seconds: float, gate: Gate, expre
             self.headers += lines
             super().on_headers_complete()
 
-        def _give_up_holding(self) -> None:
-            """More of the message will come later, if any does."""
+        def _stop_holding(self) -> None:
             self._is_held = False
+            if self._hold_timer is not None:
+                self._hold_timer.cancel()
+                self._hold_timer = None
+
+        def _give_up_holding(self) -> None:
+            """The rest will come late, if it does."""
+            self._stop_holding()
             if self.transport.is_closing():
                 return
             self._hand_over()
@@ -161,6 +170,7 @@ def protocol_with(receive_seconds: float, send_seconds: float, gate: Gate, expre
         def connection_lost(self, exc: Exception | None) -> None:
             self._due = ""
             self._set_timer()
+            self._stop_holding()
             if self._send_timer is not None:
                 self._send_timer.cancel()
             if self._idle_timer is not None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from mldeploy_runtime.http import protocol
 from mldeploy_runtime.http.express import Exchange
 from tests.unit.runtime.bundles import Row, mixed_bundle
 from tests.unit.runtime.inprocess import Answer, InProcess, http_request
@@ -220,17 +221,29 @@ def test_the_express_way_answers_as_the_application_does(closed: InProcess, expr
     assert count > 500
 
 
-def test_a_body_that_comes_in_pieces_goes_to_the_application_and_is_answered_alike(
-    closed: InProcess, expressed: list[bytes]
-) -> None:
+def test_a_request_that_comes_in_pieces_is_answered_alike(closed: InProcess, expressed: list[bytes]) -> None:
     body = encoded({"instances": [ROW]})
     asked = http_request("/predict", body, KEY)
     [whole] = closed.ask_by_wire([asked])
-    for cut, is_express in ((1, True), (30, True), (len(asked) - len(body), False), (len(asked) - 1, False)):
-        expressed.clear()
+    for cut in (1, 30, len(asked) - len(body), len(asked) - 1):
         [answer] = closed.ask_by_wire([asked[:cut], asked[cut:]])
         assert without_reset(answer) == without_reset(whole)
-        assert bool(expressed) == is_express
+    assert expressed == [body] * 5
+
+
+def test_a_body_that_comes_late_or_is_large_goes_to_the_application_and_is_answered_alike(
+    closed: InProcess, expressed: list[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = http_request("/predict", encoded({"instances": [ROW]}), KEY)
+    large = http_request("/predict", encoded({"instances": [ROW]}) + b" " * 70_000, KEY)
+    [whole] = closed.ask_by_wire([asked])
+    expressed.clear()
+    [answer] = closed.ask_by_wire([large])
+    assert without_reset(answer) == without_reset(whole)
+    monkeypatch.setattr(protocol, "HOLD_SECONDS", 0.0)
+    [answer] = closed.ask_by_wire([asked[:-20], b"", asked[-20:-10], asked[-10:]])
+    assert without_reset(answer) == without_reset(whole)
+    assert expressed == []
 
 
 def test_requests_on_one_connection_are_answered_in_their_order(closed: InProcess) -> None:

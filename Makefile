@@ -5,7 +5,7 @@ PYTHON = .venv/bin/python
 BOOTSTRAP = sh tests/rig/bootstrap.sh
 
 .NOTPARALLEL:
-.PHONY: help demo test lint unit integration zoo clean
+.PHONY: help demo test lint unit integration zoo bench clean
 
 help:
 	@echo "make demo         a model from the laptop to a VM, and back, on real parts"
@@ -14,6 +14,7 @@ help:
 	@echo "make unit         the fast tests"
 	@echo "make integration  the tests on a real registry and VM"
 	@echo "make zoo          every model of the zoo, on rows that its proof has not seen; prints the table"
+	@echo "make bench        ours beside other ways to serve the same models; writes docs/performance.md and README.md"
 	@echo "make clean        remove all that the others made"
 
 demo:
@@ -39,6 +40,10 @@ integration:
 zoo:
 	@$(BOOTSTRAP) python
 	$(PYTHON) -m tests.zoo
+
+bench:
+	@$(BOOTSTRAP) bench
+	$(PYTHON) -m bench.peers --write
 
 clean:
 	@if [ -d .rig ]; then $(BOOTSTRAP) rig && $(PYTHON) -m tests.rig down --images; fi

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from bench.process import Running, free_ports, serving
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from contextlib import AbstractContextManager
     from pathlib import Path
 
@@ -20,9 +20,10 @@ MOST_CONNECTIONS = 800
 SATURATING_CONNECTIONS = 16
 # Who is refused asks again later: a server at its end must not be asked for nothing but refusals.
 BACK_OFF_SECONDS = 0.02
-# What is due within so long is sent together.
+# Timers are that coarse: what is due sooner is waited for without one, on a core that has nothing else to do.
 TICK_SECONDS = 0.002
-LAST_ANSWER_SECONDS = 30.0
+# A request without an answer after so long has failed.
+ANSWER_SECONDS = 30.0
 FAILED = 0
 
 
@@ -119,13 +120,19 @@ async def saturate(port: int, request: bytes, seconds: float) -> float:
     return statuses.count(200) / seconds
 
 
-async def offer(port: int, request: bytes, rate: float, seconds: float) -> list[Sample]:
-    """Send `rate` requests a second, evenly, for `seconds`."""
-    free = [await connect(port) for _ in range(MOST_CONNECTIONS)]
+async def offer(
+    port: int, requests: Sequence[bytes], rate: float, seconds: float, most_connections: int = MOST_CONNECTIONS
+) -> list[Sample]:
+    """Send `rate` requests a second, evenly, for `seconds`: `requests` in turn, from so many connections.
+
+    Whoever finds no connection free waits, and counts from when it was due. What is still not sent long after the
+    end is in no sample.
+    """
+    free = [await connect(port) for _ in range(most_connections)]
     connections = list(free)
     samples: list[Sample] = []
 
-    def send(due: float, connection: Connection) -> None:
+    def send(due: float, request: bytes, connection: Connection) -> None:
         late = time.perf_counter() - due
 
         def answered(status: int) -> None:
@@ -136,25 +143,26 @@ async def offer(port: int, request: bytes, rate: float, seconds: float) -> list[
 
     begun = time.perf_counter()
     sent, total = 0, int(rate * seconds)
-    while sent < total:
+    while sent < total and (now := time.perf_counter()) < begun + seconds + ANSWER_SECONDS:
         due = begun + sent / rate
-        if due > time.perf_counter() or not free:
-            await asyncio.sleep(TICK_SECONDS)
+        if due > now or not free:
+            await asyncio.sleep(TICK_SECONDS if due - now > 2 * TICK_SECONDS else 0)
             continue
         connection = free.pop()
         if connection.is_closed:  # one that was never used is closed by the server after a while
             connection = await connect(port)
             connections.append(connection)
-        send(due, connection)
+        send(due, requests[sent % len(requests)], connection)
         sent += 1
         if not sent % 16:
             await asyncio.sleep(0)  # answers are taken in between
-    last = time.perf_counter() + LAST_ANSWER_SECONDS
-    while len(samples) < total and time.perf_counter() < last:
+    last = time.perf_counter() + ANSWER_SECONDS
+    while len(samples) < sent and time.perf_counter() < last:
         await asyncio.sleep(TICK_SECONDS)
     for connection in connections:
         connection.close()
-    await asyncio.sleep(0)  # those that were still asking are told that they failed
+    while len(samples) < sent:  # those that still wait have failed now that their connections are closed
+        await asyncio.sleep(TICK_SECONDS)
     return samples
 
 

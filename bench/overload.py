@@ -60,7 +60,7 @@ async def overload(port: int, request: bytes, rows: int, options: argparse.Names
     phases = {"before": light, "overload": (TOO_MUCH, options.seconds), "after": light}
     p99, outcome, lines = {}, {}, []
     for name, (share, seconds) in phases.items():
-        samples = await offer(port, request, share * capacity, seconds)
+        samples = await offer(port, [request], share * capacity, seconds)
         accepted = [sample.seconds for sample in samples if sample.status == 200]
         refused = [sample.seconds for sample in samples if sample.status == 503]
         p99[name] = milliseconds(accepted, 99)

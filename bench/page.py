@@ -11,6 +11,7 @@ from pathlib import Path
 
 PERFORMANCE = Path(__file__).parents[1] / "docs" / "performance.md"
 OPERATIONS = PERFORMANCE.with_name("operations.md")
+README = PERFORMANCE.parents[1] / "README.md"
 TITLES = {
     "capacity": "## What a small VM carries",
     "overload": "## Twice what one core carries",
@@ -23,7 +24,8 @@ TITLES = {
 
 def write_section(name: str, text: str, page: Path = PERFORMANCE) -> None:
     """Put `text` in place of the section `name`; at the end of the page, if it is not there yet."""
-    if (title := TITLES.get(name)) and title not in page.read_text(encoding="utf-8"):
+    known = page.read_text(encoding="utf-8")
+    if (title := TITLES.get(name)) and title not in known and _begin(name) not in known:
         with page.open("a", encoding="utf-8") as file:
             file.write(f"\n{title}\n\n{_begin(name)}{_end(name)}")
     before, _, after = _split(name, page)

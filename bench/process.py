@@ -27,6 +27,7 @@ ROOT = Path(__file__).parents[1]
 START_S = 120.0
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 END_S = 20.0
+SETTLE_S = 10.0
 NO_HEADERS: dict[str, str] = {}
 
 
@@ -42,12 +43,45 @@ class Running:
 
     def cpu_seconds(self) -> float:
         """What the process has computed for so far, without its children."""
-        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(") ")[2].split()
-        return (int(fields[11]) + int(fields[12])) / TICKS_PER_SECOND
+        return _ticks(self.process.pid) / TICKS_PER_SECOND
 
     def memory(self) -> float:
-        """What the whole tree of processes holds, in MB, with pages that several share counted once in all."""
-        return sum(_pss(pid) for pid in _tree(self.process.pid)) / 1024
+        """What the whole tree of processes holds, in MB, with pages that several of them share counted once.
+
+        Pages of files count in full, whoever else on the machine has them in use.
+        """
+        own, files = 0, dict[str, int]()
+        for pid in _tree(self.process.pid):
+            own += _own_kilobytes(pid)
+            for file, kilobytes in _file_kilobytes(pid).items():
+                files[file] = max(files.get(file, 0), kilobytes)
+        return (own + sum(files.values())) / 1024
+
+    def pause(self) -> None:
+        """Stop all of the tree where it is: who waits for its turn must not compute meanwhile."""
+        self._signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        self._signal(signal.SIGCONT)
+
+    def settle(self) -> None:
+        """Wait until the tree computes no more: what a load leaves behind must not burden who is measured next."""
+        deadline = time.monotonic() + SETTLE_S
+        before = self._tree_ticks()
+        while time.monotonic() < deadline:
+            time.sleep(0.1)
+            now = self._tree_ticks()
+            if now - before <= 1:
+                return
+            before = now
+
+    def _signal(self, number: signal.Signals) -> None:
+        for pid in _tree(self.process.pid):
+            with suppress(ProcessLookupError):
+                os.kill(pid, number)
+
+    def _tree_ticks(self) -> int:
+        return sum(_ticks(pid) for pid in _tree(self.process.pid))
 
 
 def end_servers_when_ended() -> None:
@@ -117,15 +151,18 @@ def _first_answer(
             except httpx.TransportError:
                 time.sleep(0.02)
                 continue
-            # Some listen before their model has loaded.
-            if answer.status_code not in (404, 500, 502, 503):
+            if answer.status_code == 200:
                 return answer
-            time.sleep(0.02)
+            time.sleep(0.02)  # some listen before their model has loaded
     return answer
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """End the server, and kill what it leaves behind: all are in a group of their own."""
+    """End the server, and kill what it leaves behind: its group, and those of its tree that left the group."""
+    handles = [os.pidfd_open(pid) for pid in _tree(process.pid) if Path(f"/proc/{pid}").exists()]
+    for handle in handles:
+        with suppress(ProcessLookupError):
+            signal.pidfd_send_signal(handle, signal.SIGCONT)  # one that is paused hears nothing else
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGTERM)
     with suppress(subprocess.TimeoutExpired):
@@ -133,16 +170,49 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait(END_S)
+    for handle in handles:
+        with suppress(ProcessLookupError):
+            signal.pidfd_send_signal(handle, signal.SIGKILL)
+        os.close(handle)
 
 
 def _tree(pid: int) -> list[int]:
     found = [pid]
     for parent in found:
         for task in Path(f"/proc/{parent}/task").glob("*/children"):
-            found += [int(child) for child in task.read_text().split()]
+            with suppress(FileNotFoundError, ProcessLookupError):
+                found += [int(child) for child in task.read_text().split()]
     return found
 
 
-def _pss(pid: int) -> int:
-    match = re.search(r"^Pss:\s+(\d+) kB", Path(f"/proc/{pid}/smaps_rollup").read_text(), re.MULTILINE)
+def _ticks(pid: int) -> int:
+    """Processor time in ticks; 0 of a process that has ended."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
+    return int(fields[11]) + int(fields[12])
+
+
+def _own_kilobytes(pid: int) -> int:
+    """Memory that is of no file; what is shared since a fork is counted in parts."""
+    match = re.search(r"^Pss_Anon:\s+(\d+) kB", Path(f"/proc/{pid}/smaps_rollup").read_text(), re.MULTILINE)
     return int(match[1]) if match else 0
+
+
+def _file_kilobytes(pid: int) -> dict[str, int]:
+    """The pages in memory of each file that the process has mapped, without those that it has made its own.
+
+    Named shared memory is such a file.
+    """
+    found: dict[str, int] = {}
+    file = ""
+    for line in Path(f"/proc/{pid}/smaps").read_text().splitlines():
+        name, _, rest = line.partition(" ")
+        if not name.endswith(":"):
+            path = line.split(maxsplit=5)[5:]
+            file = path[0] if path and path[0].startswith("/") else ""
+        elif file and name in ("Rss:", "Anonymous:"):
+            size = int(rest.split()[0])
+            found[file] = found.get(file, 0) + (size if name == "Rss:" else -size)
+    return found

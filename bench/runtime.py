@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from bench.models import TRAINED, models
 from bench.page import machine, write_section
-from bench.peers.measure import questions
+from bench.peers.measure import questions, variables
 from bench.process import LOAD_CORE, end_servers_when_ended, free_ports, serving
 from bench.wrk import run_wrk
 
@@ -94,8 +94,10 @@ def start(name: str, made: Made, body: str, folder: Path) -> Any:
         return serving([sys.executable, "-m", "bench.constant_app", "--port", str(port)], port, "/predict", body, {})
     if name == FASTAPI:
         argv = [sys.executable, "-m", "uvicorn", "bench.peers.fastapi_joblib:app", "--port", str(port)]
-        env = {"MODEL": str(made.model), "SAMPLE": str(made.sample)}
-        path = "/predict_rows" if body.startswith("[") else "/predict"
+        asked = json.loads(body)
+        many = isinstance(asked, list)
+        env = variables(made, asked[0] if many else asked)
+        path = "/predict_rows" if many else "/predict"
         return serving([*argv, "--no-access-log"], port, path, body, env)
     keys = folder / "keys.json"
     stored = {"id": "00000000", "name": "bench", "sha256": hashlib.sha256(KEY.encode()).hexdigest()}

@@ -54,7 +54,7 @@ async def soak(running: Running, request: bytes, options: argparse.Namespace) ->
     capacity = await saturate(running.port, request, options.capacity_seconds)
     megabytes: list[float] = []
     watching = asyncio.create_task(watch(running, megabytes))
-    samples = await offer(running.port, request, options.share * capacity, options.seconds)
+    samples = await offer(running.port, [request], options.share * capacity, options.seconds)
     watching.cancel()
     # The first tenth is for what is kept once it was needed.
     settled, last = megabytes[len(megabytes) // 10], megabytes[-1]

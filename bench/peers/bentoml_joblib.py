@@ -10,12 +10,12 @@ import joblib
 import pandas as pd
 
 
-@bentoml.service(workers=1)
+@bentoml.service(workers=1, logging={"access": {"enabled": False}})
 class Service:
     def __init__(self) -> None:
         self.model = joblib.load(os.environ["MODEL"])
 
-    @bentoml.api
-    def predict(self, row: dict[str, Any]) -> dict[str, Any]:
-        probabilities = self.model.predict_proba(pd.DataFrame([row]))[0]
-        return {"label": int(probabilities.argmax()), "probabilities": probabilities.tolist()}
+    @bentoml.api(batchable=True)
+    def predict(self, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        probabilities = self.model.predict_proba(pd.DataFrame(rows))
+        return [{"label": int(each.argmax()), "probabilities": each.tolist()} for each in probabilities]

@@ -9,11 +9,11 @@ import bentoml
 from bench.peers.graph import open_graph, predict_row
 
 
-@bentoml.service(workers=1)
+@bentoml.service(workers=1, logging={"access": {"enabled": False}})
 class Service:
     def __init__(self) -> None:
         self.session = open_graph()
 
     @bentoml.api
-    def predict(self, row: dict[str, Any]) -> dict[str, Any]:
+    async def predict(self, row: dict[str, Any]) -> dict[str, Any]:
         return predict_row(self.session, row)

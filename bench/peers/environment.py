@@ -1,55 +1,85 @@
-"""An environment of its own for each peer, made by uv from the package registry that this machine is set to."""
+"""An environment of its own for each server, made by uv from a lock: `python -m bench.peers.environment` locks anew."""
 
 from __future__ import annotations
 
 import hashlib
-import subprocess
+import platform
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import uv
+from packaging.requirements import Requirement
+
+from mldeploy.installer import uv
 
 if TYPE_CHECKING:
     from bench.peers.known import Server
 
 FOLDER = Path(__file__).parents[2] / "build" / "bench" / "environments"
+OLDEST_PYTHON = "3.11"
 
 
 def programs_of(server: Server) -> Path:
-    """The folder of programs of the server's environment, which is made if it is not there yet."""
-    if not server.packages:
-        return Path(sys.executable).parent
+    """The folder of programs of the server's environment, which is made if it is not there in whole.
+
+    Raises InstallerError or UnreachableError, which say why it cannot be made.
+    """
     folder = _folder(server)
     if not (folder / "complete").exists():
-        tool = uv.find_uv_bin()
-        subprocess.run([tool, "venv", "--quiet", "--clear", "--python", sys.executable, str(folder)], check=True)
-        install = [tool, "pip", "install", "--quiet", "--python", str(folder / "bin" / "python"), *server.packages]
-        subprocess.run(install, check=True)
+        uv("venv", "--quiet", "--no-project", "--clear", "--python", sys.executable, str(folder))
+        uv(
+            *("pip", "install", "--quiet", "--no-deps", "--compile-bytecode", "--link-mode", "copy"),
+            *("--python", str(folder / "bin" / "python"), "--requirements", str(server.lock)),
+        )
         (folder / "complete").touch()
     return folder / "bin"
 
 
-def installed_megabytes(server: Server) -> float | None:
-    """What its packages take unpacked; None for our own, whose measure is the image."""
-    if not server.packages:
-        return None
+def warm(server: Server) -> None:
+    """Read all that is installed once, so that no start waits for a disk."""
+    for path in _folder(server).rglob("*"):
+        if path.is_file():
+            path.read_bytes()
+
+
+def installed_megabytes(server: Server) -> float:
+    """What its packages take unpacked, with the bytecode that an installer writes."""
     return sum(path.stat().st_size for path in _folder(server).rglob("*") if path.is_file()) / 1e6
 
 
 def versions_of(server: Server) -> dict[str, str]:
-    """The versions of what was asked for by name."""
-    tool = uv.find_uv_bin()
-    listed = subprocess.run(
-        [tool, "pip", "list", "--format", "freeze", "--python", str(programs_of(server) / "python")],
-        check=True,
-        capture_output=True,
-        text=True,
-    ).stdout
-    versions = dict(line.split("==") for line in listed.splitlines() if "==" in line)
-    asked = {package.partition("==")[0].partition("[")[0] for package in server.packages}
-    return {name: version for name, version in versions.items() if name in asked}
+    """The locked versions of what was asked for by name."""
+    asked = {Requirement(package).name for package in server.packages}
+    pinned = [Requirement(line) for line in server.lock.read_text().splitlines()]
+    return {
+        pin.name: str(pin.specifier).removeprefix("==")
+        for pin in pinned
+        if pin.name in asked and (pin.marker is None or pin.marker.evaluate())
+    }
+
+
+def lock(server: Server) -> None:
+    """Pin the newest versions of the server's packages and of all that they need, for this Python and later ones."""
+    server.lock.parent.mkdir(exist_ok=True)
+    found = uv(
+        *("pip", "compile", "-", "--quiet", "--no-header", "--no-annotate"),
+        *("--universal", "--python-version", OLDEST_PYTHON),
+        text="\n".join(server.packages),
+    )
+    server.lock.write_text(found)
 
 
 def _folder(server: Server) -> Path:
-    return FOLDER / hashlib.sha256("\n".join(server.packages).encode()).hexdigest()[:12]
+    made_from = f"{platform.python_version()}\n{server.lock.read_text()}"
+    return FOLDER / f"{server.lock.stem}-{hashlib.sha256(made_from.encode()).hexdigest()[:12]}"
+
+
+def main() -> None:
+    from bench.peers.known import OURS, PEERS
+
+    for server in (OURS, *PEERS):
+        lock(server)
+
+
+if __name__ == "__main__":
+    main()

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
 from typing import Any
 
-import pandas as pd
 from fastapi import FastAPI
 from pydantic import create_model
 
 from bench.peers.graph import open_graph, predict_row
 
 session = open_graph()
-types = pd.read_parquet(os.environ["SAMPLE"]).dtypes
-fields: dict[str, Any] = {str(name): (float if kind.kind == "f" else str, ...) for name, kind in types.items()}
+types = {"number": float, "text": str}
+fields: dict[str, Any] = {name: (types[kind], ...) for name, kind in json.loads(os.environ["FIELDS"]).items()}
 Row: Any = create_model("Row", **fields)
 app = FastAPI()
 

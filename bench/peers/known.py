@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
+import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,27 +15,37 @@ if TYPE_CHECKING:
     from bench.models import Made
 
 HERE = Path(__file__).parent
-SKLEARN = ("scikit-learn==1.9.1", "joblib", "pandas", "pyarrow")
-ONNX = ("onnxruntime==1.31.1", "numpy", "pandas", "pyarrow")
+SKLEARN = ("scikit-learn==1.9.1", "joblib", "pandas")
+ONNX = ("onnxruntime==1.31.1", "numpy")
 
 Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Server:
-    """One way to serve. `packages` go into an environment of its own; none of them: our own environment.
+    """One way to serve. `packages` are what `lock` was made from; it is installed into an environment of its own.
 
     `command` gives the argv from the environment's folder of programs, the port, the model, and a scratch
     folder; `setting` names what was set for production and on one core.
     """
 
     name: str
+    lock: Path
     packages: tuple[str, ...]
     setting: str
     command: Callable[[Path, int, Made, Path], list[str]]
     path: str
     body: Callable[[Row], Any]
     probabilities: Callable[[Any], list[float]]
+
+
+def _lock(name: str) -> Path:
+    return HERE / "locks" / f"{name}.txt"
+
+
+def _of_runtime() -> tuple[str, ...]:
+    project = tomllib.loads((HERE.parents[1] / "runtime" / "pyproject.toml").read_text())
+    return tuple(project["project"]["dependencies"])
 
 
 def _plain(row: Row) -> Any:
@@ -47,8 +57,8 @@ def _listed(answer: Any) -> list[float]:
 
 
 def _ours(programs: Path, port: int, made: Made, scratch: Path) -> list[str]:  # noqa: ARG001 - one signature for all
-    return [sys.executable, "-m", "mldeploy_runtime", "--bundle", str(made.bundle.path), "--host", "127.0.0.1",
-            "--port", str(port), "--control", ""]  # fmt: skip
+    return [str(programs / "python"), "-m", "mldeploy_runtime", "--bundle", str(made.bundle.path),
+            "--host", "127.0.0.1", "--port", str(port), "--control", ""]  # fmt: skip
 
 
 def _uvicorn(module: str) -> Callable[[Path, int, Made, Path], list[str]]:
@@ -72,11 +82,17 @@ def _litserve(programs: Path, port: int, made: Made, scratch: Path) -> list[str]
 
 
 def _mlserver(programs: Path, port: int, made: Made, scratch: Path) -> list[str]:
-    """Two settings files, as its documentation shows; the ports it opens beside HTTP must be free ones."""
+    """Two settings files, as its documentation shows; the ports it opens beside HTTP must be free ones.
+
+    A pool of worker processes, its default, costs more than it gives on one core.
+    """
     settings = {"http_port": port, "grpc_port": port + 1, "metrics_port": port + 2, "host": "127.0.0.1"}
+    settings |= {"debug": False, "parallel_workers": 0}
     model = {
         "name": "model",
         "implementation": "mlserver_sklearn.SKLearnModel",
+        "max_batch_size": 64,
+        "max_batch_time": 0.001,
         "parameters": {"uri": str(made.model), "content_type": "pd"},
     }
     (scratch / "settings.json").write_text(json.dumps(settings))
@@ -104,7 +120,8 @@ def _mlflow(programs: Path, port: int, made: Made, scratch: Path) -> list[str]:
 
 OURS = Server(
     "mldeploy",
-    (),
+    _lock("mldeploy"),
+    _of_runtime(),
     "its defaults, keys off",
     _ours,
     "/predict",
@@ -115,8 +132,9 @@ OURS = Server(
 PEERS = (
     Server(
         "FastAPI + joblib",
+        _lock("fastapi-joblib"),
         (*SKLEARN, "fastapi", "uvicorn[standard]"),
-        "uvicorn with uvloop and httptools, one worker, no access log",
+        "uvicorn with uvloop and httptools, one worker",
         _uvicorn("fastapi_joblib"),
         "/predict",
         _plain,
@@ -124,8 +142,9 @@ PEERS = (
     ),
     Server(
         "FastAPI + onnxruntime",
+        _lock("fastapi-onnx"),
         (*ONNX, "fastapi", "uvicorn[standard]"),
-        "as above, with the ONNX graph of our bundle in an async endpoint",
+        "the same, the ONNX graph of our bundle in an async endpoint",
         _uvicorn("fastapi_onnx"),
         "/predict",
         _plain,
@@ -133,17 +152,19 @@ PEERS = (
     ),
     Server(
         "BentoML + joblib",
+        _lock("bentoml-joblib"),
         (*SKLEARN, "bentoml"),
-        "`bentoml serve`, workers=1",
+        "`bentoml serve`, workers=1, adaptive batching",
         _bentoml("bentoml_joblib"),
         "/predict",
-        lambda row: {"row": row},
-        _listed,
+        lambda row: {"rows": [row]},
+        lambda answer: _listed(answer[0]),
     ),
     Server(
         "BentoML + onnxruntime",
+        _lock("bentoml-onnx"),
         (*ONNX, "bentoml"),
-        "`bentoml serve`, workers=1, with the ONNX graph of our bundle",
+        "`bentoml serve`, workers=1, the ONNX graph of our bundle in an async endpoint",
         _bentoml("bentoml_onnx"),
         "/predict",
         lambda row: {"row": row},
@@ -151,8 +172,10 @@ PEERS = (
     ),
     Server(
         "MLServer",
+        _lock("mlserver"),
         ("scikit-learn==1.9.1", "pandas", "mlserver", "mlserver-sklearn"),
-        "its sklearn runtime, `mlserver start`, its defaults (one inference worker)",
+        "`mlserver start`, its sklearn runtime in the server's process (parallel_workers=0), debug=false, adaptive"
+        " batching (64, 1 ms)",
         _mlserver,
         "/v2/models/model/infer",
         _v2_body,
@@ -160,8 +183,9 @@ PEERS = (
     ),
     Server(
         "LitServe",
+        _lock("litserve"),
         (*SKLEARN, "litserve"),
-        "workers_per_device=1 on the CPU",
+        "workers_per_device=1 on the CPU, batching (64, 1 ms)",
         _litserve,
         "/predict",
         _plain,
@@ -169,6 +193,7 @@ PEERS = (
     ),
     Server(
         "MLflow",
+        _lock("mlflow"),
         (*SKLEARN, "mlflow"),
         "`mlflow models serve`, one worker",
         _mlflow,

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bench.peers.measure import questions
 from bench.process import LOAD_CORE, ROOT, SERVER_CORE, free_ports, serving
 from bench.wrk import run_wrk
 
@@ -30,12 +31,32 @@ for _ in range(5):
 print(sorted(rounds)[2])
 """
 
+HEAD = """\
+| model | ours at 16 | constant answer on the same server | ours of that | TCP echo | onnxruntime alone, us a row |
+| --- | ---: | ---: | ---: | ---: | ---: |"""
 
-def constant_rate(connections: int, seconds: float, body: str) -> float:
+
+def line(made: Made, ours: float, seconds: int) -> str:
+    """The limits beside our rate at 16 connections."""
+    rows, _ = questions(made)
+    body = json.dumps({"instances": [rows[0]]})
+    constant = constant_rate(16, seconds, body)
+    cells = (
+        made.name,
+        f"{ours:,.0f}",
+        f"{constant:,.0f}",
+        f"{ours / constant:.2f}",
+        f"{echo_rate(16, seconds, body):,.0f}",
+        f"{graph_seconds(made, rows[0]) * 1e6:.0f}",
+    )
+    return f"| {' | '.join(cells)} |"
+
+
+def constant_rate(connections: int, seconds: int, body: str) -> float:
     return _rate("constant_app.py", connections, seconds, body)
 
 
-def echo_rate(connections: int, seconds: float, body: str) -> float:
+def echo_rate(connections: int, seconds: int, body: str) -> float:
     return _rate("echo.py", connections, seconds, body)
 
 
@@ -51,7 +72,7 @@ def graph_seconds(made: Made, row: dict[str, object]) -> float:
     return float(done.stdout)
 
 
-def _rate(script: str, connections: int, seconds: float, body: str) -> float:
+def _rate(script: str, connections: int, seconds: int, body: str) -> float:
     port = free_ports()
     with serving([sys.executable, str(BENCH / script), "--port", str(port)], port, "/predict", body, {}) as server:
         return run_wrk(server.url, [body], connections, seconds, LOAD_CORE).rate

@@ -1,5 +1,6 @@
 #!/bin/sh
-# Prepare this machine for the unit tests (`bootstrap.sh python`) or for the rig as well (`bootstrap.sh rig`).
+# Prepare this machine for the unit tests (`bootstrap.sh python`), for the benchmarks as well (`bootstrap.sh bench`), or
+# for the rig as well (`bootstrap.sh rig`).
 # What is there already is left alone; what gets installed is said before it is.
 set -eu
 cd "$(dirname "$0")/../.."
@@ -17,6 +18,7 @@ found() { PATH="$PATH:/usr/sbin:/sbin" command -v "$1" >/dev/null; }
 missing_packages() {
     python3 -c 'import ensurepip, venv' 2>/dev/null || echo python3-venv
     [ -e /etc/ssl/certs/ca-certificates.crt ] || echo ca-certificates
+    if [ "$1" = bench ] && ! found wrk; then echo wrk; fi
     [ "$1" = rig ] || return 0
     # A client alone will do where an engine answers it.
     if ! found docker || ! { found dockerd || docker version >/dev/null 2>&1; }; then

@@ -67,10 +67,10 @@ class Running:
     def settle(self) -> None:
         """Wait until the tree computes no more: what a load leaves behind must not burden who is measured next."""
         deadline = time.monotonic() + SETTLE_S
-        before = self._tree_ticks()
+        before = self.ticks()
         while time.monotonic() < deadline:
             time.sleep(0.1)
-            now = self._tree_ticks()
+            now = self.ticks()
             if now - before <= 1:
                 return
             before = now
@@ -80,7 +80,8 @@ class Running:
             with suppress(ProcessLookupError):
                 os.kill(pid, number)
 
-    def _tree_ticks(self) -> int:
+    def ticks(self) -> int:
+        """What the whole tree has computed for so far, in ticks of the system's clock."""
         return sum(_ticks(pid) for pid in _tree(self.process.pid))
 
 

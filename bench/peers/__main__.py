@@ -22,7 +22,7 @@ from bench.process import LOAD_CORE, end_servers_when_ended
 from mldeploy.errors import MldeployError
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from bench.peers.measure import Outcome
 
 
 def main() -> None:
@@ -56,17 +56,6 @@ def main() -> None:
             raise SystemExit("mldeploy itself failed")
         bounds.append(limits.line(each, ours.rate(16), options.seconds))
     last = made[-1].name
-    drawn = {
-        "peers-rate": plots.rates(
-            {
-                model: {name: 0.0 if outcome.failure else outcome.rate(16) for name, outcome in of_model.items()}
-                for model, of_model in outcomes.items()
-            }
-        ),
-        "peers-latency": plots.latencies(
-            last, {name: outcome.curve for name, outcome in outcomes[last].items() if outcome.curve}
-        ),
-    }
     text = "\n\n".join(
         (
             report.table(outcomes, options.rounds, options.seconds),
@@ -82,14 +71,19 @@ def main() -> None:
     print(text)
     if options.write:
         write_section("peers", text)
+        write_plots(outcomes, last)
         write_section("peers", report.headline(outcomes), README)
-        write_plots(drawn, plots.FOLDER)
 
 
-def write_plots(drawn: dict[str, str], folder: Path) -> None:
-    folder.mkdir(exist_ok=True)
-    for name, text in drawn.items():
-        (folder / f"{name}.svg").write_text(text, encoding="utf-8")
+def write_plots(outcomes: dict[str, dict[str, Outcome]], last: str) -> None:
+    rates = {
+        model: {name: 0.0 if outcome.failure else outcome.rate(16) for name, outcome in of_model.items()}
+        for model, of_model in outcomes.items()
+    }
+    curves = {name: outcome.curve for name, outcome in outcomes[last].items() if outcome.curve}
+    plots.FOLDER.mkdir(exist_ok=True)
+    for name, text in {"peers-rate": plots.rates(rates), "peers-latency": plots.latencies(last, curves)}.items():
+        (plots.FOLDER / f"{name}.svg").write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -98,9 +98,10 @@ def _key(row: int, name: str, height: float) -> list[str]:
 
 
 def _decades(values: Sequence[float]) -> Axis:
-    low, high = math.floor(math.log10(min(values))), math.ceil(math.log10(max(values)))
-    decades = range(low, max(high, low + 1) + 1)
-    return Axis("", 10.0**low, 10.0 ** decades[-1], tuple((10.0**d, f"{10**d:,}") for d in decades), log=True)
+    """From 1 to the decade over all `values`."""
+    highest = max(1, math.ceil(math.log10(max(values))))
+    ticks = tuple((10.0**power, f"{10**power:,}") for power in range(highest + 1))
+    return Axis("", 1.0, 10.0**highest, ticks, log=True)
 
 
 def _steps(rates: Sequence[float]) -> Axis:

@@ -54,7 +54,7 @@ def table(outcomes: Mapping[str, Mapping[str, Outcome]], rounds: int, seconds: i
             lines.append(_line(model, server, of_model[server.name], of_model[OURS.name], behind))
     samples = f"{STEADY_RATE * rounds * seconds:.0f}"
     said = [f"- {text.format(samples=samples)}" for kind, text in BEHIND.items() if kind in behind]
-    parts = [ABOUT.format(rounds=rounds, seconds=seconds), "\n".join(lines)]
+    parts = [_filled(ABOUT.format(rounds=rounds, seconds=seconds)), "\n".join(lines)]
     if said:
         parts.append("Bold is where ours is not ahead:\n\n" + "\n".join(said))
     return "\n\n".join(parts)
@@ -158,11 +158,15 @@ def headline(outcomes: Mapping[str, Mapping[str, Outcome]]) -> str:
             )
     others = " or ".join(sorted(set(quickest.values())))
     text = (
-        f"`make bench` serves {len(outcomes)} models with mldeploy and in {len(PEERS)} other ways, each on one core."
+        f"`make bench` serves the same models with mldeploy and in {len(PEERS)} other ways, each on one core."
         f" mldeploy answers {_span(common)} times as many requests a second as {tutorial}, the common tutorial, and"
         f" {_span(best)} times as many as the quickest other way ({others}). [All figures]({PAGE}):"
     )
-    return textwrap.fill(text, 120, break_long_words=False, break_on_hyphens=False) + "\n\n" + "\n".join(lines)
+    return f"{_filled(text)}\n\n" + "\n".join(lines)
+
+
+def _filled(text: str) -> str:
+    return textwrap.fill(text, 120, break_long_words=False, break_on_hyphens=False)
 
 
 def _quickest(of_model: Mapping[str, Outcome]) -> str:

@@ -1,5 +1,5 @@
-# On a fresh Debian or Ubuntu `make demo` and `make test` need python3, make, and root or sudo. What is missing is
-# installed by tests/rig/bootstrap.sh, which says so first.
+# On a fresh Debian or Ubuntu `make demo`, `make test` and `make bench` need python3, make, and root or sudo. What is
+# missing is installed by tests/rig/bootstrap.sh, which says so first.
 
 PYTHON = .venv/bin/python
 BOOTSTRAP = sh tests/rig/bootstrap.sh

@@ -84,7 +84,8 @@ def _litserve(programs: Path, port: int, made: Made, scratch: Path) -> list[str]
 def _mlserver(programs: Path, port: int, made: Made, scratch: Path) -> list[str]:
     """Two settings files, as its documentation shows; the ports it opens beside HTTP must be free ones.
 
-    A pool of worker processes, its default, costs more than it gives on one core.
+    A pool of worker processes, its default, costs more than it gives on one core; with uvloop 0.22 or later, which is
+    what an installer takes, it does not start at all.
     """
     settings = {"http_port": port, "grpc_port": port + 1, "metrics_port": port + 2, "host": "127.0.0.1"}
     settings |= {"debug": False, "parallel_workers": 0}

@@ -69,7 +69,7 @@ def start_caddy(executor: Executor, *, upgrade: bool = False) -> str:
             remedy="Stop what else listens on port 80 or 443 there: `ss -ltnp` names it.",
         ) from failure
     executor.run(files.write(APPLIED), stdin=_digest(text))
-    return executor.run(["docker", "exec", CADDY_CONTAINER, "caddy", "version"]).stdout
+    return executor.run(docker.run_inside(CADDY_CONTAINER, "caddy", "version")).stdout
 
 
 def read_root(executor: Executor) -> str:

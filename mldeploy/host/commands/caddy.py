@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import groupby
 from typing import TYPE_CHECKING
 
+from mldeploy.host.commands.docker import run_inside
 from mldeploy.host.layout import (
     APPLIED,
     CADDY,
@@ -260,7 +261,7 @@ def validate() -> list[str]:
 
 
 def reload() -> list[str]:
-    return ["docker", "exec", CADDY_CONTAINER, "caddy", "reload", *_RELOAD]
+    return run_inside(CADDY_CONTAINER, "caddy", "reload", *_RELOAD)
 
 
 def root_certificate() -> list[str]:

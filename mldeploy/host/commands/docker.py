@@ -176,7 +176,24 @@ def stream_logs(container: str, *, since: str | None, tail: int | None, follow: 
 
 def control(container: str, *command: str) -> list[str]:
     """Talk to the runtime through its control client, inside its container."""
-    return ["docker", "exec", container, "python3", "-m", "mldeploy_runtime.control", *command]
+    return run_inside(container, "python3", "-m", "mldeploy_runtime.control", *command)
+
+
+def run_inside(container: str, *command: str) -> list[str]:
+    """Run a command in a container; where the machine was too busy to even start it, try so again.
+
+    Docker says on standard output that it could not start it: nothing has run then.
+    """
+    script = """
+for pause in 0.2 0.5 1 0; do
+  said="$(docker exec "$@")"
+  code=$?
+  case "$said" in "OCI runtime exec failed"*) sleep $pause ;; *) break ;; esac
+done
+printf '%s\\n' "$said"
+exit $code
+"""
+    return ["sh", "-c", script, "inside", container, *command]
 
 
 def create_network(subnet: str, gateway: str, dynamic_range: str) -> list[str]:

@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import itertools
+import os
+from typing import TYPE_CHECKING
 
 from mldeploy.config import Limits
 from mldeploy.host.commands import caddy, docker
-from mldeploy.host.executor import Secret, reveal
+from mldeploy.host.executor import Result, Secret, reveal
+from tests.unit.local_executor import LocalExecutor
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pytest
 
 
 def option_values(argv: list[str], option: str) -> list[str]:
@@ -57,3 +65,45 @@ def test_a_secret_shows_masked_and_is_revealed_only_on_purpose() -> None:
     assert "hunter2" not in f"{secret} {secret!r} {[secret]}"
     assert reveal(secret) == "hunter2"
     assert reveal("plain") == "plain"
+
+
+DOCKER = """#!/bin/sh
+echo "$@" >> "$0.calls"
+if [ "$(wc -l < "$0.calls")" -le {failures} ]; then
+  echo "OCI runtime exec failed: exec failed: read init-p: connection reset by peer: unknown"
+  exit 126
+fi
+echo '{{"reason": "not ready"}}'
+exit 1
+"""
+
+
+def asked(folder: Path, monkeypatch: pytest.MonkeyPatch, failures: int) -> tuple[Result, list[str]]:
+    """What a question to a runtime came to, and Docker's calls, where Docker cannot start the first of them."""
+    docker_here = folder / "docker"
+    docker_here.write_text(DOCKER.format(failures=failures))
+    docker_here.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
+    result = LocalExecutor().run(docker.control("penguins-r2", "wait-ready", "--timeout", "9"), check=False)
+    return result, (folder / "docker.calls").read_text().splitlines()
+
+
+def test_a_question_that_docker_could_not_start_is_asked_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    result, calls = asked(tmp_path, monkeypatch, failures=2)
+    assert (result.stdout, result.exit_code) == ('{"reason": "not ready"}', 1)
+    assert calls == ["exec penguins-r2 python3 -m mldeploy_runtime.control wait-ready --timeout 9"] * 3
+
+
+def test_an_answer_is_taken_at_once_whatever_it_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    result, calls = asked(tmp_path, monkeypatch, failures=0)
+    assert result.exit_code == 1
+    assert len(calls) == 1
+
+
+def test_a_question_that_docker_can_never_start_ends_with_its_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    result, calls = asked(tmp_path, monkeypatch, failures=99)
+    assert "connection reset by peer" in result.stdout
+    assert result.exit_code == 126
+    assert len(calls) == 4

@@ -19,9 +19,6 @@ LAG_FLOOR_S = 0.005
 LAG_SHARE = 0.1
 """The generator keeps the rate while its median lateness in sending is below this share of the target, or the floor."""
 
-SERVERS_SHARE = 0.75
-"""A p99 over the target is the server's when at least this share of it is, and is over the target as well."""
-
 
 @dataclass(frozen=True)
 class Target:
@@ -122,8 +119,8 @@ def _why_invalid(
 ) -> str:
     """Why the generator, not the server, decided this run; empty when it did not.
 
-    Latency from the due time includes the generator's own lateness, so it never flatters, but it may
-    accuse: a missed target counts only where the server misses it by itself and makes up most of the figure.
+    Latency from the due time includes the generator's own lateness, so it never flatters, but it may accuse. Who
+    is late in sending notices answers as late: a missed target counts where the server misses it without either.
     """
     if not complete:
         return f"{load.max_in_flight} requests were unanswered at once, and the generator holds no more"
@@ -133,6 +130,7 @@ def _why_invalid(
     if lag > allowed:
         return f"the generator could not keep up: it sent half of the requests over {lag * 1000:.0f} ms late"
     reported, servers = percentile(done - due, 0.99), percentile(done - sent, 0.99)
-    if reported > target.p99_s and servers < max(target.p99_s, SERVERS_SHARE * reported):
-        return f"the generator was late in sending: {(reported - servers) * 1000:.0f} ms of the p99 are its own"
+    own = reported - servers
+    if reported > target.p99_s >= servers - own:
+        return f"the generator was late in sending: {own * 1000:.0f} ms of the p99 are its own"
     return ""

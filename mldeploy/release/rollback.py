@@ -84,6 +84,7 @@ def rollback(
             )
             site = read_site(executor, op.folder)
             changed = changed_secrets(executor, op.folder, target)
+            public = read_settings(executor, op.folder, target).public
             renew = [_renew_secrets(op)] if changed and current_secrets else []
             steps = switch_steps(op, site, [*renew, _start_step(op, state)])
             switched = execute(steps, report, final=finish_steps(op, state))
@@ -93,8 +94,8 @@ def rollback(
                     f"{target} keeps the secrets it was shipped with; changed since: {', '.join(changed)} "
                     "(--current-secrets takes today's)"
                 )
-            if read_settings(executor, op.folder, op.release).public:
-                warnings.append(f"{op.release} is public: whoever reaches it may ask, without a key")
+            if public:
+                warnings.append(f"{target} is public: whoever reaches it may ask, without a key")
     return outcome_of(op, switched.done, url_of(site, host, config), warnings)
 
 

@@ -196,6 +196,21 @@ def test_a_kept_container_that_somebody_removed_is_created_anew(first_serves: Si
     assert site.serving() == before
 
 
+def test_a_release_whose_settings_are_gone_is_not_rolled_back_to_and_nothing_changes(first_serves: Site) -> None:
+    site = first_serves
+    kept = AppFolder(APP).settings(site.serving()[0])
+    site.ship(SECOND)
+    before, states = site.serving(), site.releases()
+    site.rig.vm.exec("mv", kept, f"{kept}.gone")
+    try:
+        ended = mldeploy(site.folder, "rollback")
+    finally:
+        site.rig.vm.exec("mv", f"{kept}.gone", kept)
+    assert ended.exit_code == 1
+    assert "missing or damaged" in ended.stderr
+    assert (site.serving(), site.releases()) == (before, states)
+
+
 def test_a_docker_that_is_down_is_said_and_what_runs_goes_on_serving(first_serves: Site) -> None:
     site = first_serves
     before = site.releases()

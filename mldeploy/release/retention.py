@@ -24,20 +24,19 @@ def clean(executor: Executor, state: AppState) -> None:
 
     Raises MldeployError, after all was tried, when something could not be removed.
     """
-    kept = kept_releases(state.history.served)
+    kept = kept_releases(state.history.served) | state.rotation
     releases = state.history.releases
-    needed = {releases[release].image for release in kept}
-    there = set(executor.run(docker.images()).stdout.split())
+    containers = {release: container for release in releases if (container := state.container_of(release))}
+    kept |= {release for release, container in containers.items() if container.running}
     complaints = []
-    for release, record in releases.items():
-        container = state.container_of(release)
-        if release in kept or release in state.rotation or (container and container.running):
-            continue
-        if container:
+    # All containers first: Docker keeps an image as long as any of them, of whichever release, was made from it.
+    for release, container in containers.items():
+        if release not in kept:
             complaints += _try(executor, docker.remove(container.name))
-        if record.image in there - needed:
-            there.remove(record.image)
-            complaints += _try(executor, docker.remove_image(record.image))
+    needed = {record.image for release, record in releases.items() if release in kept}
+    there = set(executor.run(docker.images()).stdout.split())
+    for image in sorted({record.image for record in releases.values()} & there - needed):
+        complaints += _try(executor, docker.remove_image(image))
     if complaints:
         raise MldeployError("some old releases could not be removed", cause="; ".join(complaints))
 

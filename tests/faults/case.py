@@ -51,7 +51,7 @@ def run(site: Site, case: Case) -> Verdict:
     verdict = Verdict(case)
     if case.action == "rollback":
         site.ship(other(site.serving()[1]))
-    scene = Scene.of(site, case.action)
+    scene = Scene.of(site, case.action, case.fault.watch)
     with site.traffic(connections=4, rate=60) as traffic:
         try:
             _suffer(scene, case, traffic.tally, verdict)

@@ -18,6 +18,7 @@ from tests.faults.scene import (
     ROOMY,
     STARTED,
     SWITCHED,
+    WATCH_SECONDS,
     WATCHED,
     Scene,
     ledger,
@@ -36,11 +37,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-ON_HOST = (PREPARED, STARTED, PROVEN, ENTERED, SWITCHED, WATCHED)
+UNTIL_WATCHED = (PREPARED, STARTED, PROVEN, ENTERED, SWITCHED)
+ON_HOST = (*UNTIL_WATCHED, WATCHED)
 """The moments at which the lock is held."""
 FOREIGN = "# For another architecture.\n"
-WHILE_PROVING = (STARTED, PROVEN, ENTERED, SWITCHED)
-"""The moments at which the new release runs and there is a way back."""
+UNTIL_ANOTHER_ASKED = "20"
+"""Seconds of a watch, in which another laptop gets as far as asking for the lock however busy this machine is. The
+drain after it is over before that."""
 
 
 def _nothing(_: Scene) -> None:
@@ -52,7 +55,7 @@ class Fault:
     """`ship` and `rollback` are the moments at which it is done to them.
 
     `excuses` is for one that by its nature loses requests while it lasts; `small_disk` for one that needs
-    a VM whose disk can be filled.
+    a VM whose disk can be filled; `watch` is for how many seconds the command then watches.
     """
 
     name: str
@@ -62,6 +65,7 @@ class Fault:
     mend: Callable[[Scene], None] = _nothing
     excuses: bool = False
     small_disk: bool = False
+    watch: str = WATCH_SECONDS
 
 
 def _kill_laptop(scene: Scene) -> None:
@@ -232,7 +236,13 @@ FAULTS = {
         Fault("other answers on the host", _answer_otherwise_on_host, (BEFORE,), (), _answer_as_before),
         Fault("never ready", _freeze_release, (STARTED,), (STARTED,)),
         Fault("dies after the switch", _kill_release, (ENTERED, SWITCHED), (ENTERED, SWITCHED), excuses=True),
-        Fault("second laptop", _ship_from_second_laptop, ON_HOST, ON_HOST),
+        Fault(
+            "second laptop",
+            _ship_from_second_laptop,
+            UNTIL_WATCHED,
+            UNTIL_WATCHED,
+            watch=UNTIL_ANOTHER_ASKED,
+        ),
         Fault("ledger torn", _tear_ledger, (PREPARED, SWITCHED), (PREPARED, SWITCHED)),
         Fault("clock off", _put_clock_off, (BEFORE,), (BEFORE,), _put_clock_right),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from mldeploy.host.layout import ROOT, AppFolder
@@ -44,21 +44,24 @@ WATCH_SECONDS = "4"
 
 @dataclass
 class Scene:
-    """`release` is the one that the command is to make serve, `before` the one that serves as it begins."""
+    """`release` is the one that the command is to make serve, `before` the one that serves as it begins.
+
+    `watch` is for how many seconds it watches.
+    """
 
     site: Site
     action: Action
     bundle: Path
     before: str
     release: str
-    options: list[str] = field(default_factory=list)
+    watch: str
     process: subprocess.Popen[str] | None = None
 
     @classmethod
-    def of(cls, site: Site, action: Action) -> Scene:
+    def of(cls, site: Site, action: Action, watch: str) -> Scene:
         history, (serving, version) = ledger(site), site.serving()
         release = history.next_release if action == "ship" else history.served[-2]
-        return cls(site, action, site.bundles[other(version)], serving, release)
+        return cls(site, action, site.bundles[other(version)], serving, release, watch)
 
     @property
     def container(self) -> str:
@@ -72,7 +75,7 @@ class Scene:
 
     def begin(self) -> None:
         bundle = [str(self.bundle)] if self.action == "ship" else []
-        self.process = start(self.site.folder, self.action, *bundle, "--watch", WATCH_SECONDS, *self.options)
+        self.process = start(self.site.folder, self.action, *bundle, "--watch", self.watch)
 
     def reach(self, moment: str) -> None:
         await_text(self.laptop, MOMENTS[moment])

@@ -62,7 +62,9 @@ def run(site: Site, case: Case) -> Verdict:
             site.ship(other(site.serving()[1]))
             site.rollback()
             traffic.await_answers(20)
-        except (AssertionError, TimeoutError, RigError) as failure:
+        except RigError as failure:
+            verdict.complaints.append(f"{failure.message}: {failure.cause[-600:]}")
+        except (AssertionError, TimeoutError) as failure:
             verdict.complaints.append(str(failure)[-600:])
     verdict.sent = traffic.tally.sent
     verdict.lost = len(traffic.tally.lost) - verdict.excused

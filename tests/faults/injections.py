@@ -111,9 +111,12 @@ def _start_registry(scene: Scene) -> None:
 
 
 def _fill_disk(scene: Scene) -> None:
+    """Shrink the disk to what it holds. What is written meanwhile makes that too small, and it is tried again."""
     scene.in_vm(
-        'mount -o remount,size="$(df --output=used -k "$1" | tail -n 1 | tr -d " ")k",'
-        'nr_inodes="$(df --output=iused "$1" | tail -n 1 | tr -d " ")" "$1"',
+        "tries=20; "
+        'until mount -o remount,size="$(df --output=used -k "$1" | tail -n 1 | tr -d " ")k",'
+        'nr_inodes="$(df --output=iused "$1" | tail -n 1 | tr -d " ")" "$1"; '
+        'do tries=$((tries - 1)); [ "$tries" -gt 0 ] || exit 1; done',
         ROOT,
     )
 

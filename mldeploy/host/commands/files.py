@@ -18,10 +18,13 @@ def read(path: str) -> list[str]:
 
 
 def write(path: str, mode: str = "0644", owner: int | None = None) -> list[str]:
-    """Put standard input in place of the file, whole or not at all."""
+    """Put standard input in place of the file, whole or not at all.
+
+    Fails without any input: that is what a connection looks like that broke before the content came.
+    """
     script = (
         "set -e; umask 077; trap 'rm -f -- \"$1.new\"' EXIT; "
-        'cat > "$1.new"; chmod "$2" "$1.new"; [ -z "$3" ] || chown "$3:$3" "$1.new"; '
+        'cat > "$1.new"; test -s "$1.new"; chmod "$2" "$1.new"; [ -z "$3" ] || chown "$3:$3" "$1.new"; '
         'sync "$1.new"; mv -- "$1.new" "$1"; sync "$(dirname "$1")"'
     )
     return ["sh", "-c", script, "write", path, mode, "" if owner is None else str(owner)]
@@ -35,7 +38,7 @@ def swap(path: str, expected: str) -> list[str]:
     script = (
         'set -e; umask 022; exec 9>> "$1.lock"; flock 9; trap \'rm -f -- "$1.new"\' EXIT; '
         '[ "$(cat -- "$1" 2>/dev/null | sha256sum | cut -c -64)" = "$2" ] || exit 75; '
-        'cat > "$1.new"; sync "$1.new"; mv -- "$1.new" "$1"; sync "$(dirname "$1")"'
+        'cat > "$1.new"; test -s "$1.new"; sync "$1.new"; mv -- "$1.new" "$1"; sync "$(dirname "$1")"'
     )
     return ["sh", "-c", script, "swap", path, expected]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import stat
 from typing import TYPE_CHECKING
 
@@ -32,6 +33,17 @@ def test_a_write_that_fails_leaves_the_file_and_nothing_else(tmp_path: Path) -> 
         here.run(files.write(str(path), mode="not-a-mode"), stdin="after")
     assert path.read_text() == "before"
     assert [entry.name for entry in path.parent.iterdir()] == ["file"]
+
+
+def test_a_write_whose_content_did_not_come_leaves_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_text("before")
+    expected = hashlib.sha256(b"before").hexdigest()
+    for command in files.write(str(path)), files.swap(str(path), expected):
+        with pytest.raises(CommandError):
+            here.run(command, stdin="")
+    assert path.read_text() == "before"
+    assert not (tmp_path / "file.new").exists()
 
 
 def test_reading_what_is_not_there_gives_nothing(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -85,7 +87,7 @@ def _suffer(scene: Scene, case: Case, tally: Tally, verdict: Verdict) -> None:
             if tally.lost:
                 verdict.complaints.append(f"{len(tally.lost)} lost before the fault")
             case.fault.strike(scene)
-        _, said = scene.laptop.communicate(timeout=240)
+        said = _await_end(scene, verdict)
     finally:
         if scene.process:
             scene.process.kill()
@@ -93,6 +95,17 @@ def _suffer(scene: Scene, case: Case, tally: Tally, verdict: Verdict) -> None:
     verdict.exit_code = scene.laptop.returncode
     if "Traceback" in said:
         verdict.complaints.append(said[-600:])
+
+
+def _await_end(scene: Scene, verdict: Verdict) -> str:
+    """What the command says until it ends. One that hangs is made to say where."""
+    try:
+        return scene.laptop.communicate(timeout=240)[1]
+    except subprocess.TimeoutExpired:
+        scene.laptop.send_signal(signal.SIGABRT)
+        said = scene.laptop.communicate()[1]
+        verdict.complaints.append(f"it hung: {said[-5000:]}")
+        return said
 
 
 def _look(scene: Scene, verdict: Verdict) -> None:

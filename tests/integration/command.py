@@ -38,9 +38,10 @@ def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
     """Start `mldeploy ARGUMENTS` in `folder` without waiting for its end.
 
     It hears Ctrl-C even where the tests themselves run in the background of a shell, which makes them deaf to it.
+    On SIGABRT it says what each of its threads is at.
     """
     return subprocess.Popen(
-        ["env", "--default-signal=INT", EXECUTABLE, *arguments],
+        ["env", "--default-signal=INT", "PYTHONFAULTHANDLER=1", EXECUTABLE, *arguments],
         cwd=folder,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

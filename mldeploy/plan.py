@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import signal
-import threading
 import time
 from collections.abc import Callable
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from mldeploy import interrupts
 from mldeploy.errors import LockLostError, MldeployError, NeedsPersonError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
 
 @dataclass(frozen=True)
@@ -66,11 +65,11 @@ def execute(steps: Sequence[Step], report: Report, *, final: Sequence[Step] = ()
                 begun.append(step)
                 _carry_out(step, done, report)
             # Inside the try, so that an interrupt is either undone or comes too late, and never falls between.
-            shield.enter_context(_uninterrupted())
+            shield.enter_context(interrupts.ignored())
         except LockLostError:
             raise
         except BaseException as failure:
-            with _uninterrupted():
+            with interrupts.ignored():
                 _undo(begun, failure, report)
             raise
         for step in final:
@@ -106,16 +105,3 @@ def _undo(begun: Sequence[Step], failure: BaseException, report: Report) -> None
 def _done(says: str, detail: str | None, start: float) -> Done:
     now = time.monotonic()
     return Done(says, detail or "", now - start, now)
-
-
-@contextmanager
-def _uninterrupted() -> Iterator[None]:
-    """Ctrl-C must stop neither undoing nor completing half way."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 import socket
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import paramiko
 from fabric import Config as FabricConfig
 from fabric import Connection
 
-from mldeploy import console
+from mldeploy import console, interrupts
 from mldeploy.errors import MldeployError, UnreachableError, UsageError
 from mldeploy.host.executor import CommandError, Result, reveal
 from mldeploy.host.names import is_named, read_aliases
@@ -29,6 +30,11 @@ CONNECT_TRIES = 3
 CONNECT_PAUSE_SECONDS = 1
 LOOPBACK = "127.0.0.1"
 KEEPALIVE_SECONDS = 5
+GRACE_SECONDS = 5
+"""What an interrupted command may take to its end."""
+TURN_SECONDS = 0.1
+
+Received = TypeVar("Received")
 
 
 class ForwardingRefusedError(MldeployError):
@@ -61,6 +67,67 @@ class FirstContact(paramiko.MissingHostKeyPolicy):
             file.write(f"{hostname} {key.get_name()} {key.get_base64()}\n")
 
 
+class SshStream:
+    """A command's channel, as a Stream that also tells standard error and the exit code.
+
+    Ctrl-C strikes between the calls and while they wait, never within paramiko: an exception there leaves locks
+    taken that all else on the connection, the undoing above all, would wait for without end.
+    """
+
+    def __init__(self, channel: paramiko.Channel) -> None:
+        self._channel = channel
+        self._seconds: float | None = CONNECT_SECONDS
+
+    def settimeout(self, seconds: float | None) -> None:
+        self._seconds = seconds
+
+    def sendall(self, data: bytes) -> None:
+        with interrupts.deferred():
+            self._channel.settimeout(self._seconds)
+            self._channel.sendall(data)
+
+    def shutdown_write(self) -> None:
+        with interrupts.deferred():
+            self._channel.shutdown_write()
+
+    def recv(self, size: int) -> bytes:
+        return self._wait(lambda: self._channel.recv(size))
+
+    def recv_stderr(self, size: int) -> bytes:
+        return self._wait(lambda: self._channel.recv_stderr(size))
+
+    def exit_code(self) -> int:
+        def await_status() -> int:
+            if not self._channel.status_event.wait(self._channel.gettimeout()):
+                raise TimeoutError
+            return self._channel.recv_exit_status()
+
+        return self._wait(await_status)
+
+    def wait_for_end(self, seconds: float) -> None:
+        """Let the command come to its end for so long, with no more input."""
+        with suppress(OSError, EOFError, paramiko.SSHException):
+            self.shutdown_write()
+            self.settimeout(seconds)
+            self.exit_code()
+
+    def close(self) -> None:
+        with interrupts.deferred():
+            self._channel.close()
+
+    def _wait(self, receive: Callable[[], Received]) -> Received:
+        """What `receive` gives within the time that is set, in turns so short that Ctrl-C seems to strike at once."""
+        until = math.inf if self._seconds is None else time.monotonic() + self._seconds
+        while True:
+            with interrupts.deferred():
+                self._channel.settimeout(max(min(until - time.monotonic(), TURN_SECONDS), 0.001))
+                try:
+                    return receive()
+                except TimeoutError:
+                    if time.monotonic() >= until:
+                        raise
+
+
 class SshExecutor:
     """Runs commands over one SSH connection; for a user other than root, through `sudo -n`."""
 
@@ -86,14 +153,19 @@ class SshExecutor:
         check: bool = True,
     ) -> Result:
         """Run `argv` as `run` does, with what `write` sends as its standard input."""
-        channel = self.open(argv)
         until = time.monotonic() + deadline
+        stream = self.open(argv)
         try:
-            write(channel.sendall)
-            channel.shutdown_write()
-            stdout = _read_all(channel, channel.recv, until)
-            stderr = _read_all(channel, channel.recv_stderr, until)
-            exit_code = channel.recv_exit_status()
+            write(stream.sendall)
+            stream.shutdown_write()
+            stdout = _read_all(stream, stream.recv, until)
+            stderr = _read_all(stream, stream.recv_stderr, until)
+            stream.settimeout(max(until - time.monotonic(), 0))
+            exit_code = stream.exit_code()
+        except KeyboardInterrupt:
+            # Else it might end after what is done to undo it.
+            stream.wait_for_end(GRACE_SECONDS)
+            raise
         except (TimeoutError, OSError, paramiko.SSHException, EOFError) as failure:
             raise UnreachableError(
                 f"{self.name} did not finish a command within {deadline:.0f} s",
@@ -101,27 +173,28 @@ class SshExecutor:
                 remedy=f"Look at the machine with `ssh {self.name}`, then run the same command again.",
             ) from failure
         finally:
-            channel.close()
+            stream.close()
         result = Result(stdout.rstrip(), stderr.rstrip(), exit_code)
         if check and exit_code != 0:
             raise CommandError(self.name, list(argv), result)
         return result
 
-    def open(self, argv: Sequence[str | Secret]) -> paramiko.Channel:
-        """Start `argv` and return its channel, for a command that lives on beside others."""
+    def open(self, argv: Sequence[str | Secret]) -> SshStream:
+        """Start `argv` and return its stream, for a command that lives on beside others."""
         command = shlex.join([*self._prefix, *(reveal(argument) for argument in argv)])
         try:
-            # Not fabric's own session: that reconnects in silence, and waits for an hour.
-            channel: paramiko.Channel = self._connection.transport.open_session(timeout=CONNECT_SECONDS)
-            channel.settimeout(CONNECT_SECONDS)
-            channel.exec_command(command)
+            with interrupts.deferred():
+                # Not fabric's own session: that reconnects in silence, and waits for an hour.
+                channel = self._connection.transport.open_session(timeout=CONNECT_SECONDS)
+                channel.settimeout(CONNECT_SECONDS)
+                channel.exec_command(command)
         except (OSError, paramiko.SSHException, EOFError) as failure:
             raise UnreachableError(
                 f"the connection to {self.name} is lost",
                 cause=str(failure) or type(failure).__name__,
                 remedy="Run the same command again: it continues from what the host's ledger says.",
             ) from failure
-        return channel
+        return SshStream(channel)
 
     @contextmanager
     def forwarded(self, serve: Callable[[Any, tuple[str, int]], object]) -> Iterator[int]:
@@ -131,7 +204,8 @@ class SshExecutor:
         """
         transport = self._connection.transport
         try:
-            port = transport.request_port_forward(LOOPBACK, 0, lambda channel, origin, _: serve(channel, origin))
+            with interrupts.deferred():
+                port = transport.request_port_forward(LOOPBACK, 0, lambda channel, origin, _: serve(channel, origin))
         except paramiko.SSHException as failure:
             raise ForwardingRefusedError(
                 f"{self.name} forwards no ports",
@@ -141,7 +215,8 @@ class SshExecutor:
         try:
             yield port
         finally:
-            transport.cancel_port_forward(LOOPBACK, port)
+            with interrupts.deferred():
+                transport.cancel_port_forward(LOOPBACK, port)
 
     def _require_sudo(self) -> None:
         result = self.run(["true"], check=False)
@@ -172,7 +247,8 @@ def connect(name: str, config: Config) -> Iterator[SshExecutor]:
         _open(name, connection)
         yield SshExecutor(name, connection)
     finally:
-        connection.close()
+        with interrupts.deferred():
+            connection.close()
 
 
 def _connection(name: str, host: HostConfig | None, aliases: paramiko.SSHConfig) -> Connection:
@@ -277,10 +353,10 @@ def _fingerprint(key: paramiko.PKey) -> str:
     return f"{key.get_name()} {key.fingerprint}"
 
 
-def _read_all(channel: paramiko.Channel, receive: Callable[[int], bytes], until: float) -> str:
+def _read_all(stream: SshStream, receive: Callable[[int], bytes], until: float) -> str:
     chunks: list[bytes] = []
     while True:
-        channel.settimeout(max(until - time.monotonic(), 0.001))
+        stream.settimeout(max(until - time.monotonic(), 0.001))
         chunk = receive(65536)
         if not chunk:
             return b"".join(chunks).decode(errors="replace")

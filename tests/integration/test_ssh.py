@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
@@ -89,3 +94,48 @@ def test_a_host_behind_another_is_reached_and_both_keys_are_checked(rig: Rig, vm
 def test_a_command_past_its_deadline_is_given_up(config: Config) -> None:
     with connect("rig", config) as ssh, pytest.raises(UnreachableError, match="within 1 s"):
         ssh.run(["sleep", "60"], deadline=1)
+
+
+INTERRUPTED = """
+import os, signal, sys, threading, time
+from pathlib import Path
+from mldeploy.config import load_config
+from mldeploy.host.ssh import connect
+
+with connect("rig", load_config(Path(sys.argv[1]))) as ssh:
+    begun = time.monotonic()
+    ssh.run(["true"])
+    usual = time.monotonic() - begun
+    for turn in range(100):
+        timer = threading.Timer(usual * turn / 100, os.kill, (os.getpid(), signal.SIGINT))
+        try:
+            timer.start()
+            while True:
+                ssh.run(["true"])
+        except KeyboardInterrupt:
+            pass
+        timer.join()
+        ssh.run(["echo", "answers"])
+print("all answered")
+"""
+
+
+def test_an_interrupt_at_any_moment_of_a_command_leaves_the_connection_of_use(rig: Rig) -> None:
+    rig.vm.wait()
+    done = subprocess.run(
+        ["env", "--default-signal=INT", sys.executable, "-c", INTERRUPTED, str(rig.config)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.stdout == "all answered\n", done.stderr
+
+
+def test_an_interrupted_command_comes_to_its_end_before_what_follows(config: Config) -> None:
+    """Else what undoes it might come first."""
+    with connect("rig", config) as ssh:
+        threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
+        with pytest.raises(KeyboardInterrupt):
+            ssh.run(["sh", "-c", "sleep 1; touch /run/ended"])
+        assert ssh.run(["rm", "/run/ended"], check=False).exit_code == 0

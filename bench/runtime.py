@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import math
 import sys
 import tempfile
 from contextlib import ExitStack
@@ -113,7 +114,9 @@ def start(name: str, made: Made, body: str, folder: Path) -> Any:
 def measure(running: Running, body: str, connections: int, seconds: int) -> Measured:
     before = running.cpu_seconds()
     figures = run_wrk(running.url, [body], connections, seconds, LOAD_CORE, running.headers)
-    return Measured(figures, (running.cpu_seconds() - before) / figures.requests * 1e6, running.memory())
+    spent = running.cpu_seconds() - before
+    # Who answers nothing in the time has no cost of an answer.
+    return Measured(figures, spent / (figures.requests or math.nan) * 1e6, running.memory())
 
 
 def line(about: tuple[object, ...], each: Measured, constant: Measured, running: Running) -> str:

@@ -85,11 +85,12 @@ class _Run(NamedTuple):
 class _Waiting:
     """The rows of a request, and whom to tell what came of them, once."""
 
-    __slots__ = ("_tell", "rows")
+    __slots__ = ("_deadline", "_tell", "rows")
 
     def __init__(self, rows: list[Row], tell: Settle) -> None:
         self.rows = rows
         self._tell: Settle | None = tell
+        self._deadline: asyncio.TimerHandle | None = None
 
     @property
     def is_settled(self) -> bool:
@@ -98,11 +99,15 @@ class _Waiting:
     def settle(self, outcome: list[Raw] | Exception) -> None:
         if (tell := self._tell) is not None:
             self._tell = None
+            if self._deadline is not None:
+                self._deadline.cancel()  # else it would keep the rows until then
             tell(outcome)
 
-    def expire(self) -> None:
-        """Its deadline has come."""
-        self.settle(Problem("deadline", "The model took too long.", headers=RETRY_SOON))
+    def expire_after(self, seconds: float) -> None:
+        """Give it up when so long has passed."""
+        problem = Problem("deadline", "The model took too long.", headers=RETRY_SOON)
+        if self._deadline is None:
+            self._deadline = asyncio.get_running_loop().call_later(seconds, self.settle, problem)
 
 
 class RowsFailedError(Exception):
@@ -200,7 +205,7 @@ class Batcher:
         self._waiting_rows += len(rows)
         if self._in_thread:
             self._queued[0] = len(self._waiting)
-            asyncio.get_running_loop().call_later(self._limits.deadline_seconds, waiting.expire)
+            waiting.expire_after(self._limits.deadline_seconds)
         elif not self._scheduled:
             self._scheduled = True
             asyncio.get_running_loop().call_soon(self._flush)
@@ -276,7 +281,7 @@ class Batcher:
     def _run_in_thread(self, batch: list[_Waiting], rows: list[Row]) -> None:
         loop = asyncio.get_running_loop()
         for request in batch:
-            loop.call_later(self._limits.deadline_seconds, request.expire)
+            request.expire_after(self._limits.deadline_seconds)
         self._in_thread = True
 
         def done(attempt: asyncio.Future[_Run]) -> None:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
 import time
+import weakref
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -185,6 +188,25 @@ def test_what_is_not_answered_by_its_deadline_is_given_up_and_not_run() -> None:
     assert [first.kind, second.kind] == ["deadline", "deadline"]
     assert third == rows(6)
     assert model.runs == [[0], [1], [3]]
+
+
+class Kept:
+    """Something of which can be told whether anybody still has it."""
+
+
+def test_what_was_answered_is_kept_no_longer_though_its_deadline_is_far() -> None:
+    async def procedure() -> bool:
+        batcher = Batcher(lambda asked: [*asked], replace(ALWAYS_IN_THREAD, deadline_seconds=1000.0))
+        await batcher.submit(rows(0))
+        value = Kept()
+        seen = weakref.ref(value)
+        await batcher.submit([(value,)])
+        del value
+        await asyncio.sleep(0)
+        gc.collect()
+        return seen() is None
+
+    assert run(procedure)
 
 
 class Clock:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import statistics
 import sys
@@ -141,6 +142,7 @@ async def offer(
 
         connection.ask(request, answered)
 
+    gc.disable()  # going through all samples would hold up what is due, and then send it as a burst
     begun = time.perf_counter()
     sent, total = 0, int(rate * seconds)
     while sent < total and (now := time.perf_counter()) < begun + seconds + ANSWER_SECONDS:

@@ -49,8 +49,8 @@ class Limits:
 
     shared_rows: int = 1024
     inline_seconds: float = 0.005
-    queue_requests: int = 256
-    queue_seconds: float = 0.05
+    queue_requests: int = 1024
+    queue_seconds: float = 0.04
     deadline_seconds: float = 10.0
 
 

@@ -13,14 +13,16 @@ import gzip
 import os
 import secrets
 import shutil
+import subprocess
+import sys
 import time
 from contextlib import suppress
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
 SECONDS_A_DAY = 86_400
 # A file is closed at this size, or at this part of what all may take where that is less.
@@ -28,6 +30,7 @@ MOST_FILE_BYTES = 64 * 1024 * 1024
 PARTS = 16
 PLAIN, COMPRESSED = ".jsonl", ".jsonl.gz"
 KEEPER = ".keeper"
+LEAST_PRIORITY = 19
 
 
 def _now() -> datetime:
@@ -102,13 +105,17 @@ class Keeper:
         self._lock: int | None = None
 
     def sweep(self) -> None:
-        """Compress what is finished and delete what is too old or too much. Raises OSError."""
+        """Compress what is finished and delete what is too old or too much.
+
+        Compressing is left to a process of the least priority. A thread of that priority would hold up all others: who
+        gives the interpreter's lock to it waits until it has had its turn. Raises OSError.
+        """
         if not self._is_ours():
             return
         # Before there is less room, not after.
         self._delete()
         for path in self._finished(PLAIN):
-            compress(path)
+            subprocess.run([sys.executable, "-I", "-S", __file__, str(path)], check=False)
         self._delete()
 
     def _is_ours(self) -> bool:
@@ -185,3 +192,8 @@ def _sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+if __name__ == "__main__":
+    os.nice(LEAST_PRIORITY)
+    compress(Path(sys.argv[1]))

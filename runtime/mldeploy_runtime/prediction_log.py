@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import hmac
-import os
 import random
 import threading
 import time
@@ -44,7 +43,6 @@ ROW_BYTES, FIELD_BYTES = 400, 32
 LINES_AT_ONCE = 32
 PAUSE_SECONDS = 0.00005
 CLOSE_SECONDS = 10.0
-LEAST_PRIORITY = 19
 
 # What waits: the time, the request's id and its key's name, rows and predictions, and whether the fallback answered.
 Entry = tuple[float, str, str, "Sequence[Row]", "Sequence[Any]", bool]
@@ -172,8 +170,7 @@ class PredictionLog:
         return hmac.digest(self._salt, text, "sha256").hex()
 
     def _keep(self) -> None:
-        """The keeper's thread: compressing takes the time that nobody else wants."""
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), LEAST_PRIORITY)
+        """The keeper's thread."""
         failed = False
         while not self._closing.wait(SWEEP_EVERY_SECONDS):
             try:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 SETTLED = 6
 """From so many ships on as many releases are kept as ever will be."""
-NAMES = re.compile(r"\b(penguins-)?r\d+\b|blue|green|\d+\.\d+\.\d+")
+NAMES = re.compile(r"\b(penguins-)?r\d+\b|blue|green|(?<![.\d])\d+\.\d+\.\d+(?![.\d])|[\d.]+:\d+")
 """What differs from one command to the next in what its steps are called."""
 MOST_GROWTH_MB = 2.0
 """What the ledger, the settings of releases and Docker's own logs may come to."""

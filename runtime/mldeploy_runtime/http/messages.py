@@ -94,9 +94,7 @@ def head_of(reply: Reply, request: Request) -> list[tuple[bytes, bytes]]:
     ]
 
 
-def whole_answer(
-    reply: Reply, request: Request, defaults: Iterable[tuple[bytes, bytes]] = (), *, keep_alive: bool
-) -> bytes:
+def whole_answer(reply: Reply, request: Request, defaults: Iterable[Line] = (), *, keep_alive: bool) -> bytes:
     """The answer as it is written to the connection; `defaults` are the head's first lines."""
     lines = [_START[reply.status], *[b"%b: %b\r\n" % line for line in (*defaults, *head_of(reply, request))]]
     if not keep_alive and (b"connection", b"close") not in reply.headers:

@@ -26,6 +26,8 @@ TICK_SECONDS = 0.002
 # A request without an answer after so long has failed.
 ANSWER_SECONDS = 30.0
 FAILED = 0
+# Servers close a connection that is not used for long, and lose what is sent on it at that moment, as any client knows.
+IDLE_SECONDS = 5.0
 
 
 class Sample(NamedTuple):
@@ -51,17 +53,20 @@ class Connection(asyncio.Protocol):
         self._answer = bytearray()
         self._size = 0
         self._answered: Callable[[int], None] | None = None
+        self._used = time.perf_counter()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport: asyncio.WriteTransport = transport  # type: ignore[assignment]  # that of a socket
 
     @property
-    def is_closed(self) -> bool:
-        return self._transport.is_closing()
+    def is_stale(self) -> bool:
+        """Whether the server has closed it, or may be about to."""
+        return self._transport.is_closing() or time.perf_counter() > self._used + IDLE_SECONDS
 
     def ask(self, request: bytes, answered: Callable[[int], None]) -> None:
         """Have `answered` told the answer's status, once all of it is there."""
         self._answered = answered
+        self._used = time.perf_counter()
         self._transport.write(request)
 
     def data_received(self, data: bytes) -> None:
@@ -151,7 +156,8 @@ async def offer(
             await asyncio.sleep(TICK_SECONDS if due - now > 2 * TICK_SECONDS else 0)
             continue
         connection = free.pop()
-        if connection.is_closed:  # one that was never used is closed by the server after a while
+        if connection.is_stale:
+            connection.close()
             connection = await connect(port)
             connections.append(connection)
         send(due, requests[sent % len(requests)], connection)

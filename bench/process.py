@@ -13,7 +13,7 @@ import time
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 import httpx
 
@@ -27,6 +27,7 @@ ROOT = Path(__file__).parents[1]
 START_S = 120.0
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 END_S = 20.0
+END_BYTES = 1500
 SETTLE_S = 10.0
 NO_HEADERS: dict[str, str] = {}
 
@@ -97,28 +98,41 @@ def serving(
 ) -> Iterator[Running]:
     """The server, from its first good answer to `body`, sent with `headers`, on.
 
-    Raises SystemExit with what it said when it gives none.
+    Raises SystemExit with what it said when it gives none. Its output is a pipe, as in a container: a server that
+    writes a line a request to a file waits for the disk.
     """
+    url = f"http://127.0.0.1:{port}{path}"
     with tempfile.TemporaryFile() as said:
-        begun = time.perf_counter()
-        process = subprocess.Popen(
-            ["taskset", "-c", str(SERVER_CORE), *argv],
-            cwd=ROOT,
-            env=os.environ | {"PYTHONPATH": f"{ROOT}:{ROOT / 'runtime'}"} | dict(env),
-            stdout=said,
-            stderr=said,
-            start_new_session=True,
-        )
-        try:
-            url = f"http://127.0.0.1:{port}{path}"
-            answer = _first_answer(process, url, body, headers)
-            if answer is None or answer.status_code != 200:
-                said.seek(0)
-                text = said.read().decode(errors="replace")[-1500:]
-                raise SystemExit(f"{' '.join(argv)} gave {answer and answer.text!r}\n{text}")
-            yield Running(process, port, url, time.perf_counter() - begun, headers)
-        finally:
-            _end(process)
+        with _end_into(said) as output:
+            begun = time.perf_counter()
+            process = subprocess.Popen(
+                ["taskset", "-c", str(SERVER_CORE), *argv],
+                cwd=ROOT,
+                env=os.environ | {"PYTHONPATH": f"{ROOT}:{ROOT / 'runtime'}"} | dict(env),
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+            try:
+                answer = _first_answer(process, url, body, headers)
+                good = answer is not None and answer.status_code == 200
+                if good:
+                    yield Running(process, port, url, time.perf_counter() - begun, headers)
+            finally:
+                _end(process)
+        if not good:
+            said.seek(0)
+            text = said.read().decode(errors="replace")
+            raise SystemExit(f"{' '.join(argv)} gave {answer and answer.text!r}\n{text}")
+
+
+@contextmanager
+def _end_into(file: IO[bytes]) -> Iterator[IO[bytes]]:
+    """A pipe; the end of what was written to it is in `file` afterwards."""
+    argv = ["taskset", "-c", str(LOAD_CORE), "tail", "-c", str(END_BYTES)]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=file, start_new_session=True) as tail:
+        assert tail.stdin is not None  # noqa: S101 - as was asked for
+        yield tail.stdin
 
 
 def free_ports(count: int = 3) -> int:

@@ -1,7 +1,7 @@
 """Hold the server at 80 % of what one core carries: `python -m bench.soak [--seconds 600]`.
 
-Its memory must stay flat and every request be answered. The prediction log is on, as it is on a host. Exits with 1
-when either does not hold.
+What it carries is the highest rate at which it answers every request for a while. Its memory must stay flat and every
+request be answered. The prediction log is on, as it is on a host. Exits with 1 when either does not hold.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import uvloop
 
 from bench.models import models
-from bench.openloop import by_status, milliseconds, offer, ours, request_of, saturate
+from bench.openloop import SATURATING_CONNECTIONS, by_status, milliseconds, offer, ours, request_of, saturate
 from bench.page import machine, write_section
 from bench.process import LOAD_CORE, end_servers_when_ended
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from bench.process import Running
 
 SHARE = 0.8
+STEP = 0.95
 # What allocators keep may grow a little in the beginning.
 MOST_GROWTH_MB = 5.0
 
@@ -51,10 +52,8 @@ def main() -> None:
 
 async def soak(running: Running, request: bytes, options: argparse.Namespace) -> tuple[str, bool]:
     """What came of it, and whether memory stayed flat and no request failed."""
-    # What is answered of as much as callers can ask who wait for answers: files are written and compressed by then.
     most = await saturate(running.port, request, options.capacity_seconds)
-    loaded = await offer(running.port, [request], most, options.capacity_seconds)
-    capacity = [sample.status for sample in loaded].count(200) / options.capacity_seconds
+    capacity = await carried(running.port, request, most, options.capacity_seconds)
     megabytes: list[float] = []
     watching = asyncio.create_task(watch(running, megabytes))
     samples = await offer(running.port, [request], options.share * capacity, options.seconds)
@@ -63,12 +62,20 @@ async def soak(running: Running, request: bytes, options: argparse.Namespace) ->
     settled, last = megabytes[len(megabytes) // 10], megabytes[-1]
     times = [sample.seconds for sample in samples if sample.status == 200]
     text = (
-        f"{options.share:.0%} of {capacity:.0f} requests a second, {options.rows} rows each, for {options.seconds:g} s,"
-        f" with the prediction log: {by_status(samples)}; p50 {milliseconds(times, 50):.1f} ms, p99"
-        f" {milliseconds(times, 99):.1f} ms. Memory: {settled:.1f} MB after a tenth of the time, {max(megabytes):.1f}"
-        f" MB at most, {last:.1f} MB at the end."
+        f"{most:,.0f} requests a second of {options.rows} rows for {SATURATING_CONNECTIONS} callers who wait"
+        f" for answers; all of {capacity:,.0f} for {options.capacity_seconds:g} s when they come whatever happens."
+        f" {options.share:.0%} of these for {options.seconds:g} s, with the prediction log: {by_status(samples)}; p50"
+        f" {milliseconds(times, 50):.1f} ms, p99 {milliseconds(times, 99):.1f} ms. Memory: {settled:.1f} MB after a"
+        f" tenth of the time, {max(megabytes):.1f} MB at most, {last:.1f} MB at the end."
     )
     return text, last - settled <= MOST_GROWTH_MB and all(sample.status == 200 for sample in samples)
+
+
+async def carried(port: int, request: bytes, rate: float, seconds: float) -> float:
+    """The highest rate, in steps down from `rate`, at which every request of so many seconds is answered."""
+    while any(sample.status != 200 for sample in await offer(port, [request], rate, seconds)):
+        rate *= STEP
+    return rate
 
 
 async def watch(running: Running, megabytes: list[float]) -> None:

@@ -27,13 +27,13 @@ if TYPE_CHECKING:
     # What a request is told: an answer a row, or why there are none.
     Settle = Callable[[list[Raw] | Exception], None]
 
-# How much of the past the estimate of a row's cost keeps from one run to the next, and how many times the estimate
-# a run may count for: a run during which the machine did something else says nothing of its cost.
-MEMORY = 0.9
-MOST_SURPRISE = 2.0
-# What is thought at first: the very first requests find cold caches, and must not have the next ones refused.
+# The estimate of a row's cost is that of the last second's work, so that a moment in which the machine does something
+# else hardly counts; and a run counts for so many times the estimate at most, however long the machine was away.
+MEMORY_SECONDS = 1.0
+MOST_SURPRISE = 10.0
+# What is thought at first, as if of so many rows: the very first find cold caches, and must not have the next refused.
 USUAL_ROW_SECONDS = 10e-6
-USUAL_REQUEST_SECONDS = 100e-6
+USUAL_ROWS = 100
 OVERLOADED = "overloaded"
 RETRY_SOON = ((b"retry-after", b"1"),)
 # So many runs look for the rows that the graph fails on; what they leave together fails together.
@@ -50,16 +50,16 @@ class Limits:
     shared_rows: int = 1024
     inline_seconds: float = 0.005
     queue_requests: int = 1024
-    queue_seconds: float = 0.04
+    queue_seconds: float = 0.03
     deadline_seconds: float = 10.0
 
 
 class Cost:
-    """What a row, or a request, costs as those of late did; at first it is taken to be `seconds`."""
+    """What a row costs as those of late did; at first as if `count` of them had taken `seconds` each."""
 
-    def __init__(self, seconds: float = 0.0) -> None:
-        self._recent_seconds = seconds
-        self._recent_count = 1.0 if seconds else 0.0
+    def __init__(self, seconds: float = 0.0, count: int = 0) -> None:
+        self._recent_seconds = seconds * count
+        self._recent_count = float(count)
 
     @property
     def seconds(self) -> float:
@@ -70,8 +70,9 @@ class Cost:
         """So many together took so long."""
         if self._recent_count:
             seconds = min(seconds, MOST_SURPRISE * count * self.seconds)
-        self._recent_seconds = MEMORY * self._recent_seconds + seconds
-        self._recent_count = MEMORY * self._recent_count + count
+        kept = MEMORY_SECONDS / (MEMORY_SECONDS + seconds)
+        self._recent_seconds = kept * self._recent_seconds + seconds
+        self._recent_count = kept * self._recent_count + count
 
 
 class _Run(NamedTuple):
@@ -131,8 +132,8 @@ class Batcher:
     """Collects the rows of requests and runs them together. All of it happens on one event loop.
 
     `observe` is told the seconds of each run, and `queued` holds the number of requests that wait for the next one.
-    `run_cost` is a row's in the runs alone; `whole_cost` and `request_cost` are a row's and a request's from admission
-    to encoded answer, with whatever else the loop did meanwhile but refuse: were that counted, more and more would be.
+    `run_cost` is a row's in the runs alone; `whole_cost` is a row's from admission to encoded answer, with whatever
+    else the loop did meanwhile but refuse: were that counted, more and more would be.
     """
 
     def __init__(
@@ -157,8 +158,7 @@ class Batcher:
         self._begun = clock()
         self._weighing = False
         self.run_cost = Cost()
-        self.whole_cost = Cost(USUAL_ROW_SECONDS)
-        self.request_cost = Cost(USUAL_REQUEST_SECONDS)
+        self.whole_cost = Cost(USUAL_ROW_SECONDS, USUAL_ROWS)
 
     def admit(self) -> None:
         """Raises Problem `overloaded` when more work waits than can be done in time. To be asked before a request is
@@ -168,11 +168,11 @@ class Batcher:
         if not (self._waiting or self._in_thread or self._weighing):
             self._begun = self._clock()
 
-    def is_full(self, arriving: int = 0) -> bool:
-        """Whether no more is to be let in when `arriving` requests will be submitted that have not been yet."""
+    def is_full(self) -> bool:
+        """Whether no more is to be let in."""
         limits = self._limits
-        seconds = self._waiting_rows * self.whole_cost.seconds + arriving * self.request_cost.seconds
-        return seconds > limits.queue_seconds or len(self._waiting) + arriving >= limits.queue_requests
+        seconds = self._waiting_rows * self.whole_cost.seconds
+        return seconds > limits.queue_seconds or len(self._waiting) >= limits.queue_requests
 
     def discount(self, seconds: float) -> None:
         """So long was spent on refusing, which is no part of what answers cost."""
@@ -212,27 +212,25 @@ class Batcher:
 
     def _flush(self) -> None:
         self._scheduled = False
-        rows_done = requests_done = 0
+        rows_done = 0
         while self._waiting and not self._in_thread:
             batch = self._take()
             rows = [row for request in batch for row in request.rows]
             if len(rows) * self.run_cost.seconds <= self._limits.inline_seconds:
                 self._settle(batch, self._attempt(rows))
                 rows_done += len(rows)
-                requests_done += len(batch)
             else:
                 self._run_in_thread(batch, rows)
         if rows_done:
-            self._weigh_when_encoded(rows_done, requests_done)
+            self._weigh_when_encoded(rows_done)
 
-    def _weigh_when_encoded(self, rows: int, requests: int) -> None:
+    def _weigh_when_encoded(self, rows: int) -> None:
         """Observe what was settled at its whole cost: who waits for it goes on, and encodes, before this."""
 
         def weigh() -> None:
             self._weighing = False
             now = self._clock()
             self.whole_cost.observe(now - self._begun, rows)
-            self.request_cost.observe(now - self._begun, requests)
             self._begun = now
 
         self._weighing = True
@@ -287,7 +285,7 @@ class Batcher:
         def done(attempt: asyncio.Future[_Run]) -> None:
             self._in_thread = False
             self._settle(batch, attempt.result())
-            self._weigh_when_encoded(len(rows), len(batch))
+            self._weigh_when_encoded(len(rows))
             self._waiting = [waiting for waiting in self._waiting if not waiting.is_settled]
             self._waiting_rows = sum(len(waiting.rows) for waiting in self._waiting)
             self._flush()

@@ -30,7 +30,14 @@ MOST_FILE_BYTES = 64 * 1024 * 1024
 PARTS = 16
 PLAIN, COMPRESSED = ".jsonl", ".jsonl.gz"
 KEEPER = ".keeper"
-LEAST_PRIORITY = 19
+# Where nothing else computes; asked for before anything is imported, as imports take long.
+COMPRESS = """
+import os, runpy, sys
+os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+runpy.run_path(sys.argv[1], run_name="__main__")
+"""
+# Files grow while one is compressed, which takes long where little is left of the processor.
+LOOK_SECONDS = 2.0
 
 
 def _now() -> datetime:
@@ -48,7 +55,7 @@ class LogFile:
         self._size = 0
         self._day = ""
 
-    def append(self, lines: bytes) -> None:
+    def append(self, lines: bytes | bytearray) -> None:
         """All of `lines` or, when it raises OSError, none of them."""
         day = f"{self._clock():%Y%m%d}"
         if day != self._day or self._size >= self._most_bytes:
@@ -107,16 +114,21 @@ class Keeper:
     def sweep(self) -> None:
         """Compress what is finished and delete what is too old or too much.
 
-        Compressing is left to a process of the least priority. A thread of that priority would hold up all others: who
-        gives the interpreter's lock to it waits until it has had its turn. Raises OSError.
+        Compressing is left to a process that gets what others leave of the processor. A thread that gets no more would
+        hold up all others: who gives the interpreter's lock to it waits until it has had its turn. Raises OSError.
         """
         if not self._is_ours():
             return
         # Before there is less room, not after.
         self._delete()
-        for path in self._finished(PLAIN):
-            subprocess.run([sys.executable, "-I", "-S", __file__, str(path)], check=False)
-        self._delete()
+        tried = set[Path]()
+        while path := next((path for path in self._finished(PLAIN) if path not in tried), None):
+            tried.add(path)
+            with subprocess.Popen([sys.executable, "-I", "-S", "-c", COMPRESS, __file__, str(path)]) as compressing:
+                while compressing.poll() is None:
+                    with suppress(subprocess.TimeoutExpired):
+                        compressing.wait(LOOK_SECONDS)
+                    self._delete(spare=path)
 
     def _is_ours(self) -> bool:
         if self._lock is None:
@@ -130,13 +142,14 @@ class Keeper:
                     leftover.unlink()
         return True
 
-    def _delete(self) -> None:
+    def _delete(self, spare: Path | None = None) -> None:
+        """All but `spare`, which is being compressed: the next oldest go instead."""
         stats = {path: path.stat() for kind in (PLAIN, COMPRESSED) for path in self._all(kind)}
         total = sum(stat.st_size for stat in stats.values())
         oldest_first = sorted([*self._finished(PLAIN), *self._finished(COMPRESSED)], key=lambda path: path.name)
         too_old = time.time() - self._keep_seconds
         for path in oldest_first:
-            if path in stats and (total > self._most_bytes or stats[path].st_mtime < too_old):
+            if path in stats and path != spare and (total > self._most_bytes or stats[path].st_mtime < too_old):
                 path.unlink()
                 total -= stats[path].st_size
         for folder in self._folder.iterdir():
@@ -195,5 +208,4 @@ def _sync_folder(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    os.nice(LEAST_PRIORITY)
-    compress(Path(sys.argv[1]))
+    compress(Path(sys.argv[2]))

@@ -3,7 +3,6 @@ request before it is decoded costs as much as answering it."""
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
 from mldeploy_runtime.batching import OVERLOADED
@@ -18,25 +17,17 @@ TARGET = PREDICT.encode()
 
 
 class Gate:
-    """One worker's. It weighs what the loop reads in one turn, none of which the batcher has seen yet."""
+    """One worker's."""
 
     def __init__(self, service: Service) -> None:
         self._service = service
         self.has_refused = False
-        self._arriving = 0
         # A browser needs to be told more of an answer than that it is a refusal.
         self._is_open = bool(service.settings.cors_origins)
 
     def admits(self, target: bytes) -> bool:
-        """Whether the application is to see a request of this target; to be asked once for each."""
-        if target != TARGET or self._is_open:
-            return True
-        if self._service.batcher.is_full(self._arriving):
-            return False
-        if not self._arriving:
-            asyncio.get_running_loop().call_soon(self._start_turn)
-        self._arriving += 1
-        return True
+        """Whether a request of this target is to be answered and not refused."""
+        return target != TARGET or self._is_open or not self._service.batcher.is_full()
 
     def account(self, seconds: float) -> None:
         """A piece of a connection, in which some were refused, was read for so long."""
@@ -51,9 +42,6 @@ class Gate:
         service.numbers[REQUESTS] += 1
         service.traffic.request(PREDICT, 503, 0.0)
         return answer_to(service.batcher.refusal(), PREDICT, keep_alive=keep_alive)
-
-    def _start_turn(self) -> None:
-        self._arriving = 0
 
 
 def answer_to(problem: Problem, path: str, *, keep_alive: bool) -> bytes:

@@ -249,12 +249,33 @@ def test_work_is_weighed_with_its_decoding_and_encoding_and_not_by_its_run_alone
         assert max(accepted) < 0.035
 
 
+@pytest.mark.parametrize("away", [0.02, 60.0], ids=["for a moment", "for a minute"])
+def test_while_the_machine_was_away_nothing_is_learned_that_has_requests_refused(away: float) -> None:
+    clock = Clock()
+
+    async def procedure() -> float:
+        batcher = Batcher(Model(), Limits(), clock=clock)
+
+        async def answer(count: int, seconds: float) -> None:
+            batcher.admit()
+            clock.seconds += seconds
+            await asyncio.gather(*(batcher.submit(rows(1)) for _ in range(count)))
+            await asyncio.sleep(0)
+
+        for _ in range(5000):
+            await answer(4, 0.0002)
+        await answer(300, 0.015 + away)
+        return batcher.whole_cost.seconds
+
+    assert run(procedure) == pytest.approx(50e-6, rel=0.3)
+
+
 def test_a_request_that_was_let_in_and_not_answered_does_not_count_as_work() -> None:
     clock = Clock()
 
     async def procedure() -> float:
         batcher = Batcher(Model(), Limits(), clock=clock)
-        for _ in range(50):
+        for _ in range(1000):
             batcher.admit()  # and then its decoding fails
             clock.seconds += 60.0
             batcher.admit()

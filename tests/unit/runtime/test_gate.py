@@ -5,7 +5,11 @@ from __future__ import annotations
 import socket
 from typing import TYPE_CHECKING, BinaryIO
 
+import pytest
+
+from mldeploy_runtime.batching import Limits
 from tests.unit.runtime.bundles import numeric_bundle
+from tests.unit.runtime.inprocess import InProcess
 from tests.unit.runtime.server import started
 
 if TYPE_CHECKING:
@@ -37,3 +41,11 @@ def answer(file: BinaryIO) -> tuple[bytes, dict[bytes, bytes], bytes]:
     lines = iter(file.readline, b"\r\n")
     head = {name.lower(): value.strip() for name, _, value in (line.partition(b":") for line in lines)}
     return status, head, file.read(int(head[b"content-length"]))
+
+
+@pytest.mark.parametrize("lines", [b"", b"Accept: text/csv\r\n"], ids=["express", "by the application"])
+def test_as_many_as_may_wait_are_admitted_of_those_that_come_in_one_turn(lines: bytes) -> None:
+    asked = PREDICT.replace(b"\r\n\r\n", b"\r\n" + lines + b"\r\n", 1)
+    server = InProcess(numeric_bundle, limits=Limits(queue_requests=3, queue_seconds=100.0))
+    statuses = [answer.status for answer in server.ask_at_once([asked] * 5)]
+    assert statuses == [200, 200, 200, 503, 503]

@@ -7,15 +7,19 @@ import os
 import resource
 import subprocess
 import sys
+import time
 from datetime import UTC, datetime, timedelta
+from threading import Thread
 from typing import TYPE_CHECKING
 
 import pytest
 
+from mldeploy_runtime import log_files
 from mldeploy_runtime.log_files import SECONDS_A_DAY, Keeper, LogFile
 from tests.unit.runtime.server import RUNTIME
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 MANY = 16 * 1024 * 1024
@@ -84,6 +88,44 @@ def test_the_oldest_go_when_there_is_too_much_and_when_they_are_too_old(tmp_path
     Keeper(tmp_path, most_bytes=100_000, keep_days=30).sweep()
     assert names(tmp_path, "") == ["20260102T000000-0.jsonl.gz", "20260103T000000-0.jsonl.gz"]
     assert sum(path.stat().st_size for path in tmp_path.iterdir()) <= 100_000
+
+
+WAITS = """
+import os, pathlib, time
+pathlib.Path({begun!r}).touch()
+while not os.path.exists({go!r}):
+    time.sleep(0.01)
+"""
+
+
+def test_what_is_written_while_one_is_compressed_for_long_is_kept_within_the_bounds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, begun, go = tmp_path / "log", tmp_path / "begun", tmp_path / "go"
+    folder.mkdir()
+    monkeypatch.setattr(log_files, "COMPRESS", WAITS.format(begun=str(begun), go=str(go)) + log_files.COMPRESS)
+    monkeypatch.setattr(log_files, "LOOK_SECONDS", 0.01)
+    finished(folder, b"first\n", "20260101T000000-0")
+    sweeping = Thread(target=Keeper(folder, most_bytes=100_000, keep_days=30).sweep)
+    sweeping.start()
+    try:
+        await_that(begun.exists)
+        for number in (2, 3, 4, 5):
+            finished(folder, os.urandom(40_000), f"2026010{number}T000000-0")
+        await_that(lambda: len(names(folder, ".jsonl")) <= 3)
+        kept = names(folder, ".jsonl")
+    finally:
+        go.touch()
+        sweeping.join()
+    assert kept == ["20260101T000000-0.jsonl", "20260104T000000-0.jsonl", "20260105T000000-0.jsonl"]
+    assert names(folder, ".jsonl.gz") == [f"{name}.gz" for name in kept]
+
+
+def await_that(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 def test_what_releases_that_no_longer_run_have_left_is_kept_within_the_same_bounds(tmp_path: Path) -> None:

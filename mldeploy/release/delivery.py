@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from mldeploy.host.commands import docker
-from mldeploy.host.ssh import LOOPBACK, ForwardingRefusedError, connect
+from mldeploy.host.ssh import connect
+from mldeploy.host.ssh_executor import LOOPBACK, ForwardingRefusedError
 from mldeploy.image import build_image, push_image
 from mldeploy.image.archive import digest_of, write_archive
 from mldeploy.image.login import find_login
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from mldeploy.bundle import Bundle
     from mldeploy.config import Config
     from mldeploy.host.executor import Executor
-    from mldeploy.host.ssh import SshExecutor
+    from mldeploy.host.ssh_executor import SshExecutor
     from mldeploy.image import Image
     from mldeploy.image.progress import Moved
 

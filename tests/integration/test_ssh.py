@@ -13,6 +13,7 @@ import pytest
 
 from mldeploy.config import Config, load_config
 from mldeploy.errors import UnreachableError
+from mldeploy.host import ssh as ssh_module
 from mldeploy.host.names import vouched
 from mldeploy.host.ssh import connect
 from tests.rig.keys import ssh_key
@@ -20,6 +21,7 @@ from tests.rig.keys import ssh_key
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from mldeploy.host.ssh_executor import SshExecutor
     from tests.rig import Rig, Vm
 
 
@@ -94,6 +96,30 @@ def test_a_host_behind_another_is_reached_and_both_keys_are_checked(rig: Rig, vm
 def test_a_command_past_its_deadline_is_given_up(config: Config) -> None:
     with connect("rig", config) as ssh, pytest.raises(UnreachableError, match="within 1 s"):
         ssh.run(["sleep", "60"], deadline=1)
+
+
+def test_a_host_that_falls_silent_is_given_up(config: Config, vm: Vm, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing comes back, as when a laptop leaves its network; asking for a port has no time limit of its own."""
+    monkeypatch.setattr(ssh_module, "SILENCE_SECONDS", 2)
+    drop = ("INPUT", "-p", "tcp", "--dport", "22", "-j", "DROP")
+    told: list[str] = []
+
+    def ask(ssh: SshExecutor) -> None:
+        try:
+            with ssh.forwarded(lambda *_: None):
+                pass
+        except UnreachableError as failure:
+            told.append(failure.message)
+
+    with connect("rig", config) as ssh:
+        vm.exec("iptables", "-I", *drop)
+        try:
+            asking = threading.Thread(target=ask, args=(ssh,), daemon=True)
+            asking.start()
+            asking.join(60)
+        finally:
+            vm.exec("iptables", "-D", *drop)
+    assert told == ["the connection to rig is lost"]
 
 
 INTERRUPTED = """

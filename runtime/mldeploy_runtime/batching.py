@@ -4,7 +4,8 @@ The first to arrive schedules the run for the end of the turn, so nobody waits f
 answered as fast as without batching, and under load the cost of a run is shared. A run that would hold up the loop
 goes to a thread; what comes meanwhile waits for it, and no longer than the limits say.
 
-What is let in is weighed by all that it costs: a row's decoding and encoding take many times its share of the run.
+What is let in is weighed by all that it costs: decoding and encoding take many times a row's share of the run, and a
+request of one row costs about what ten more rows do.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
+from mldeploy_runtime.cost import Cost
 from mldeploy_runtime.problems import Problem
 
 if TYPE_CHECKING:
@@ -27,13 +29,15 @@ if TYPE_CHECKING:
     # What a request is told: an answer a row, or why there are none.
     Settle = Callable[[list[Raw] | Exception], None]
 
-# The estimate of a row's cost is that of the last second's work, so that a moment in which the machine does something
-# else hardly counts; and a run counts for so many times the estimate at most, however long the machine was away.
-MEMORY_SECONDS = 1.0
-MOST_SURPRISE = 10.0
-# What is thought at first, as if of so many rows: the very first find cold caches, and must not have the next refused.
-USUAL_ROW_SECONDS = 10e-6
-USUAL_ROWS = 100
+# What requests and their rows, and runs and theirs, usually cost; and for how many requests that counts at first: the
+# very first find cold caches, and must not have the next refused.
+USUAL_REQUEST = (50e-6, 5e-6)
+USUAL_RUN = (20e-6, 2e-6)
+REQUESTS_AT_FIRST = 0.1
+# A moment in which the machine did something else leaves more waiting than may wait at a server that is always behind:
+# so many times as much may, where it had nothing to do within so many seconds.
+MOST_BURST = 3.0
+BURST_SECONDS = 0.1
 OVERLOADED = "overloaded"
 RETRY_SOON = ((b"retry-after", b"1"),)
 # So many runs look for the rows that the graph fails on; what they leave together fails together.
@@ -44,42 +48,22 @@ MOST_RUNS_TO_FIND_FAILURES = 1000
 class Limits:
     """`shared_rows`: a run takes no further request beyond these. `inline_seconds`: a run estimated longer goes to a
     thread. `queue_requests`, `queue_seconds`: no further request is let in while so many, or so much work, wait for
-    the next run; what comes during that work waits for its end and then for as much again. `deadline_seconds`: one
-    that waits for a thread longer than this is given up."""
+    the next run, or three times as much work where the server was idle just before; what comes during that work waits
+    for its end and then for as much again. `deadline_seconds`: one that waits for a thread longer than this is given
+    up."""
 
     shared_rows: int = 1024
     inline_seconds: float = 0.005
-    queue_requests: int = 1024
+    queue_requests: int = 2048
     queue_seconds: float = 0.03
     deadline_seconds: float = 10.0
 
 
-class Cost:
-    """What a row costs as those of late did; at first as if `count` of them had taken `seconds` each."""
-
-    def __init__(self, seconds: float = 0.0, count: int = 0) -> None:
-        self._recent_seconds = seconds * count
-        self._recent_count = float(count)
-
-    @property
-    def seconds(self) -> float:
-        """0 while nothing is known."""
-        return self._recent_seconds / self._recent_count if self._recent_count else 0.0
-
-    def observe(self, seconds: float, count: int) -> None:
-        """So many together took so long."""
-        if self._recent_count:
-            seconds = min(seconds, MOST_SURPRISE * count * self.seconds)
-        kept = MEMORY_SECONDS / (MEMORY_SECONDS + seconds)
-        self._recent_seconds = kept * self._recent_seconds + seconds
-        self._recent_count = kept * self._recent_count + count
-
-
 class _Run(NamedTuple):
-    """What came of a batch: its rows' outcomes in order, whether a failure is among them, and the seconds it took."""
+    """What came of rows: their outcomes in order, what was raised when they ran together, and the seconds it took."""
 
     outcome: Outcome
-    failed: bool
+    failure: Exception | None
     seconds: float
 
 
@@ -132,7 +116,7 @@ class Batcher:
     """Collects the rows of requests and runs them together. All of it happens on one event loop.
 
     `observe` is told the seconds of each run, and `queued` holds the number of requests that wait for the next one.
-    `run_cost` is a row's in the runs alone; `whole_cost` is a row's from admission to encoded answer, with whatever
+    `run_cost` is that of runs alone; `whole_cost` is that of requests from admission to encoded answer, with whatever
     else the loop did meanwhile but refuse: were that counted, more and more would be.
     """
 
@@ -154,11 +138,12 @@ class Batcher:
         self._in_thread = False
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="inference")
         self._clock = clock
-        # When what is now in hand was begun with, and whether its whole cost will yet be seen.
-        self._begun = clock()
+        # When what is now in hand was begun with, when there was last nothing in hand, and whether the whole cost of
+        # what is in hand will yet be seen.
+        self._begun = self._idle = clock()
         self._weighing = False
-        self.run_cost = Cost()
-        self.whole_cost = Cost(USUAL_ROW_SECONDS, USUAL_ROWS)
+        self.run_cost = Cost(*USUAL_RUN)
+        self.whole_cost = Cost(*USUAL_REQUEST, REQUESTS_AT_FIRST)
 
     def admit(self) -> None:
         """Raises Problem `overloaded` when more work waits than can be done in time. To be asked before a request is
@@ -166,13 +151,17 @@ class Batcher:
         if self.is_full():
             raise self.refusal()
         if not (self._waiting or self._in_thread or self._weighing):
-            self._begun = self._clock()
+            self._begun = self._idle = self._clock()
 
     def is_full(self) -> bool:
         """Whether no more is to be let in."""
-        limits = self._limits
-        seconds = self._waiting_rows * self.whole_cost.seconds
-        return seconds > limits.queue_seconds or len(self._waiting) >= limits.queue_requests
+        limits, waiting = self._limits, len(self._waiting)
+        if waiting >= limits.queue_requests:
+            return True
+        seconds = self.whole_cost.of(waiting, self._waiting_rows)
+        if seconds <= limits.queue_seconds:
+            return False
+        return seconds > MOST_BURST * limits.queue_seconds or self._clock() > self._idle + BURST_SECONDS
 
     def discount(self, seconds: float) -> None:
         """So long was spent on refusing, which is no part of what answers cost."""
@@ -212,25 +201,30 @@ class Batcher:
 
     def _flush(self) -> None:
         self._scheduled = False
-        rows_done = 0
+        requests_done = rows_done = 0
         while self._waiting and not self._in_thread:
             batch = self._take()
             rows = [row for request in batch for row in request.rows]
-            if len(rows) * self.run_cost.seconds <= self._limits.inline_seconds:
-                self._settle(batch, self._attempt(rows))
-                rows_done += len(rows)
-            else:
+            if self.run_cost.of(1, len(rows)) > self._limits.inline_seconds:
                 self._run_in_thread(batch, rows)
-        if rows_done:
-            self._weigh_when_encoded(rows_done)
+                continue
+            run = self._attempt(rows)
+            if run.failure is not None:  # to find out whose it is takes many runs
+                self._run_in_thread(batch, rows, run)
+                continue
+            self._settle(batch, run)
+            requests_done += len(batch)
+            rows_done += len(rows)
+        if requests_done:
+            self._weigh_when_encoded(requests_done, rows_done)
 
-    def _weigh_when_encoded(self, rows: int) -> None:
+    def _weigh_when_encoded(self, requests: int, rows: int) -> None:
         """Observe what was settled at its whole cost: who waits for it goes on, and encodes, before this."""
 
         def weigh() -> None:
             self._weighing = False
             now = self._clock()
-            self.whole_cost.observe(now - self._begun, rows)
+            self.whole_cost.observe(now - self._begun, requests, rows)
             self._begun = now
 
         self._weighing = True
@@ -250,15 +244,35 @@ class Batcher:
         return batch
 
     def _attempt(self, rows: list[Row]) -> _Run:
-        """One run and, where the graph fails, as many more as it takes to find the rows that it fails on."""
+        """One run; when it fails there are no outcomes."""
         started = time.perf_counter()
+        outcome: Outcome = []
+        failure = None
         try:
-            outcome: Outcome = self._run(rows)  # type: ignore[assignment]  # a list that nobody else has
-            failed = False
-        except Exception as failure:  # whatever it is, it belongs to the requests and not to the loop
-            outcome = self._halves(rows, failure, iter(range(MOST_RUNS_TO_FIND_FAILURES)))
-            failed = True
-        return _Run(outcome, failed, time.perf_counter() - started)
+            outcome += self._run(rows)
+        except Exception as raised:  # whatever it is, it belongs to the requests and not to the loop
+            failure = raised
+        return _Run(outcome, failure, time.perf_counter() - started)
+
+    def _attempt_all(self, batch: list[_Waiting], rows: list[Row], run: _Run | None) -> _Run:
+        """One run, unless it is given, and where it failed as many more as it takes to find what fails."""
+        run = run or self._attempt(rows)
+        if run.failure is None:
+            return run
+        return run._replace(outcome=self._around(batch, run.failure, iter(range(MOST_RUNS_TO_FIND_FAILURES))))
+
+    def _around(self, batch: list[_Waiting], failure: Exception, runs_left: Iterator[int]) -> Outcome:
+        """The outcome of requests that failed together. An original refuses all rows of a request, a graph fails on
+        some."""
+        if not isinstance(failure, Problem):
+            return self._halves([row for request in batch for row in request.rows], failure, runs_left)
+        if len(batch) == 1:
+            return [failure] * len(batch[0].rows)
+        outcome: Outcome = []
+        for request in batch:
+            run = self._attempt(request.rows)
+            outcome += run.outcome if run.failure is None else self._around([request], run.failure, runs_left)
+        return outcome
 
     def _halves(self, rows: list[Row], failure: Exception, runs_left: Iterator[int]) -> Outcome:
         """The outcome of rows that failed together."""
@@ -270,13 +284,11 @@ class Batcher:
             if next(runs_left, None) is None:
                 outcome += [failure] * len(half)
                 continue
-            try:
-                outcome += self._run(half)
-            except Exception as narrower:
-                outcome += self._halves(half, narrower, runs_left)
+            run = self._attempt(half)
+            outcome += run.outcome if run.failure is None else self._halves(half, run.failure, runs_left)
         return outcome
 
-    def _run_in_thread(self, batch: list[_Waiting], rows: list[Row]) -> None:
+    def _run_in_thread(self, batch: list[_Waiting], rows: list[Row], failed: _Run | None = None) -> None:
         loop = asyncio.get_running_loop()
         for request in batch:
             request.expire_after(self._limits.deadline_seconds)
@@ -285,23 +297,24 @@ class Batcher:
         def done(attempt: asyncio.Future[_Run]) -> None:
             self._in_thread = False
             self._settle(batch, attempt.result())
-            self._weigh_when_encoded(len(rows))
+            self._weigh_when_encoded(len(batch), len(rows))
             self._waiting = [waiting for waiting in self._waiting if not waiting.is_settled]
             self._waiting_rows = sum(len(waiting.rows) for waiting in self._waiting)
             self._flush()
             self._queued[0] = len(self._waiting)
 
-        loop.run_in_executor(self._thread, self._attempt, rows).add_done_callback(done)
+        loop.run_in_executor(self._thread, self._attempt_all, batch, rows, failed).add_done_callback(done)
 
     def _settle(self, batch: list[_Waiting], run: _Run) -> None:
         self._observe(run.seconds)
-        self.run_cost.observe(run.seconds, len(run.outcome))
+        if run.failure is None:
+            self.run_cost.observe(run.seconds, 1, len(run.outcome))
         start = 0
         for request in batch:
             end = start + len(request.rows)
             outcome = run.outcome[start:end]
             start = end
-            if run.failed and any(isinstance(answer, Exception) for answer in outcome):
+            if run.failure is not None and any(isinstance(answer, Exception) for answer in outcome):
                 request.settle(RowsFailedError(outcome))
             else:
                 request.settle(outcome)  # type: ignore[arg-type]  # answers alone

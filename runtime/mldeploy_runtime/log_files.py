@@ -38,6 +38,7 @@ runpy.run_path(sys.argv[1], run_name="__main__")
 """
 # Files grow while one is compressed, which takes long where little is left of the processor.
 LOOK_SECONDS = 2.0
+MOST_REASON_CHARACTERS = 500
 
 
 def _now() -> datetime:
@@ -57,12 +58,11 @@ class LogFile:
 
     def append(self, lines: bytes | bytearray) -> None:
         """All of `lines` or, when it raises OSError, none of them."""
-        day = f"{self._clock():%Y%m%d}"
-        if day != self._day or self._size >= self._most_bytes:
+        if self._today() != self._day or self._size >= self._most_bytes:
             self.close()
         if self._descriptor is None:
             self._descriptor = self._create()
-            self._size, self._day = 0, day
+            self._size, self._day = 0, self._today()
         written = 0
         try:
             while written < len(lines):
@@ -73,9 +73,13 @@ class LogFile:
         self._size += len(lines)
 
     def sync(self) -> None:
-        """Have what was appended survive a power cut."""
-        if self._descriptor is not None:
+        """Have what was appended survive a power cut, and end a file of another day."""
+        if self._descriptor is None:
+            return
+        if self._today() == self._day:
             os.fdatasync(self._descriptor)
+        else:
+            self.close()
 
     def close(self) -> None:
         if self._descriptor is not None:
@@ -84,6 +88,9 @@ class LogFile:
                 os.fdatasync(descriptor)
             finally:
                 os.close(descriptor)
+
+    def _today(self) -> str:
+        return f"{self._clock():%Y%m%d}"
 
     def _create(self) -> int:
         """A new file, which is locked before others see it."""
@@ -124,11 +131,16 @@ class Keeper:
         tried = set[Path]()
         while path := next((path for path in self._finished(PLAIN) if path not in tried), None):
             tried.add(path)
-            with subprocess.Popen([sys.executable, "-I", "-S", "-c", COMPRESS, __file__, str(path)]) as compressing:
+            argv = [sys.executable, "-I", "-S", "-c", COMPRESS, __file__, str(path)]
+            with subprocess.Popen(argv, stderr=subprocess.PIPE, text=True) as compressing:
                 while compressing.poll() is None:
                     with suppress(subprocess.TimeoutExpired):
                         compressing.wait(LOOK_SECONDS)
                     self._delete(spare=path)
+                if compressing.returncode:
+                    assert compressing.stderr is not None  # noqa: S101 - as was asked for
+                    reason = compressing.stderr.read().strip() or f"exit code {compressing.returncode}"
+                    raise OSError(f"{path.name} was not compressed: {reason[-MOST_REASON_CHARACTERS:]}")
 
     def _is_ours(self) -> bool:
         if self._lock is None:
@@ -144,13 +156,18 @@ class Keeper:
 
     def _delete(self, spare: Path | None = None) -> None:
         """All but `spare`, which is being compressed: the next oldest go instead."""
-        stats = {path: path.stat() for kind in (PLAIN, COMPRESSED) for path in self._all(kind)}
+        stats = dict[Path, os.stat_result]()
+        for path in (*self._all(PLAIN), *self._all(COMPRESSED)):
+            with suppress(FileNotFoundError):  # it was just compressed
+                stats[path] = path.stat()
+        if spare is not None:  # for a moment it is there in both forms
+            stats.pop(spare.with_name(f"{spare.name}.gz"), None)
         total = sum(stat.st_size for stat in stats.values())
         oldest_first = sorted([*self._finished(PLAIN), *self._finished(COMPRESSED)], key=lambda path: path.name)
         too_old = time.time() - self._keep_seconds
         for path in oldest_first:
             if path in stats and path != spare and (total > self._most_bytes or stats[path].st_mtime < too_old):
-                path.unlink()
+                path.unlink(missing_ok=True)
                 total -= stats[path].st_size
         for folder in self._folder.iterdir():
             if folder.is_dir() and folder.stat().st_mtime < too_old:
@@ -192,7 +209,10 @@ def _lock(descriptor: int) -> bool:
 
 
 def _is_locked(path: Path) -> bool:
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:  # it was just compressed, by who is at it
+        return True
     try:
         return not _lock(descriptor)
     finally:
@@ -208,4 +228,7 @@ def _sync_folder(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    compress(Path(sys.argv[2]))
+    try:
+        compress(Path(sys.argv[2]))
+    except OSError as failure:
+        sys.exit(str(failure))

@@ -25,7 +25,7 @@ from mldeploy_runtime.bundle import BundleError
 from mldeploy_runtime.log_files import Keeper, LogFile
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, MutableSequence, Sequence
+    from collections.abc import Iterable, MutableSequence, Sequence
 
     from mldeploy_runtime.bundle import Manifest
     from mldeploy_runtime.contract import Row
@@ -37,9 +37,7 @@ WRITTEN, LOST, OVERFLOWED = range(3)
 
 WRITE_EVERY_SECONDS = 0.25
 SWEEP_EVERY_SECONDS = 2.0
-# What may wait, and what a row of numbers with its prediction takes of that, measured.
 MOST_WAITING_BYTES = 16_000_000
-ROW_BYTES, FIELD_BYTES = 400, 32
 # So many lines are made at once, and then the event loop has its turn.
 LINES_AT_ONCE = 32
 PAUSE_SECONDS = 0.00005
@@ -49,6 +47,8 @@ CLOSE_SECONDS = 10.0
 
 # Lines, and how many they are.
 Piece = tuple[bytes, int]
+# What waits of a request: the size of all its lines, those that are made, and what makes the others.
+Entry = tuple[int, Piece, "Iterable[Piece]"]
 
 
 class Line(msgspec.Struct, omit_defaults=True, gc=False):
@@ -83,9 +83,8 @@ class PredictionLog:
         self._sample = wanted.sample
         self._log = log
         self._numbers = numbers
-        self._most_waiting = MOST_WAITING_BYTES // (ROW_BYTES + FIELD_BYTES * len(names))
-        self._waiting: deque[Iterable[Piece]] = deque()
-        # Each is only ever added to, by one thread: what was put in, and what was taken out.
+        self._waiting: deque[Entry] = deque()
+        # Each is only ever added to, by one thread: the bytes that were put in, and those that were taken out.
         self._added = self._taken = 0
         self._closing, self._wake = threading.Event(), threading.Event()
         self._failure = ""
@@ -103,16 +102,31 @@ class PredictionLog:
         """Have the rows of a request written, if it is in the sample and there is room for them to wait."""
         if self._sample < 1.0 and random.random() >= self._sample:  # noqa: S311 - a sample is no secret
             return
+        moment = datetime.now(UTC)
+
+        def piece(start: int) -> Piece:
+            some = zip(rows[start : start + LINES_AT_ONCE], predictions[start : start + LINES_AT_ONCE], strict=True)
+            lines = [
+                Line(moment, request_id, self._version, number, self._inputs_of(row), prediction, key, fallback)
+                for number, (row, prediction) in enumerate(some, start)
+            ]
+            return self._encode(lines), len(lines)
+
+        lines, count = first = piece(0)
+        size = len(lines)
+        rest: Iterable[Piece] = ()
+        if len(rows) > count:
+            size = size * len(rows) // count  # as far as can be told
+            rest = map(piece, range(count, len(rows), LINES_AT_ONCE))
         waiting = self._added - self._taken
-        if waiting and waiting + len(rows) > self._most_waiting:  # a request that is larger may wait alone
+        if waiting and waiting + size > MOST_WAITING_BYTES:  # a request that is larger may wait alone
             self._numbers[OVERFLOWED] += len(rows)
             self._wake.set()
             return
-        self._added += len(rows)
-        if waiting + len(rows) > self._most_waiting // 2:
+        self._added += size
+        if waiting + size > MOST_WAITING_BYTES // 2:
             self._wake.set()
-        pieces = self._pieces(datetime.now(UTC), request_id, key, rows, predictions, fallback=fallback)
-        self._waiting.append(tuple(pieces) if len(rows) <= LINES_AT_ONCE else pieces)
+        self._waiting.append((size, first, rest))
 
     def close(self) -> None:
         """Write what waits. It blocks, though not for ever: a disk that hangs must not keep the process."""
@@ -120,7 +134,7 @@ class PredictionLog:
         self._wake.set()
         self._writer.join(CLOSE_SECONDS)
         if self._added > self._taken:
-            self._log.write("predictions lost at the end", "error", rows=self._added - self._taken)
+            self._log.write("predictions lost at the end", "error", bytes=self._added - self._taken)
 
     def _write(self) -> None:
         """The writer's thread."""
@@ -131,24 +145,27 @@ class PredictionLog:
             closing = self._closing.is_set()
             # What comes meanwhile is for the next time, so that each time ends with a sync.
             waiting = [self._waiting.popleft() for _ in range(len(self._waiting))]
-            self._append_all(chain.from_iterable(waiting))
+            self._append_all(waiting)
             self._attempt(self._file.sync, 0)
         self._attempt(self._file.close, 0)
 
-    def _append_all(self, pieces: Iterable[Piece]) -> None:
-        together, rows = bytearray(), 0
-        for lines, count in pieces:
-            together += lines
-            rows += count
-            if len(together) >= WRITE_BYTES:
-                self._append(together, rows)
-                together, rows = bytearray(), 0
-        self._append(together, rows)
+    def _append_all(self, entries: list[Entry]) -> None:
+        together, count = bytearray(), 0
+        for size, first, rest in entries:
+            for lines, more in chain((first,), rest):
+                together += lines
+                count += more
+                if len(together) >= WRITE_BYTES:
+                    self._append(together, count)
+                    together, count = bytearray(), 0
+                if rest:
+                    time.sleep(PAUSE_SECONDS)
+            self._taken += size
+        self._append(together, count)
 
     def _append(self, lines: bytearray, count: int) -> None:
         if count and self._attempt(lambda: self._file.append(lines), count):
             self._numbers[WRITTEN] += count
-        self._taken += count
 
     def _attempt(self, change: Any, lines: int) -> bool:
         """Whether a change of the file succeeded; says once when that begins to fail, and once when it ends to."""
@@ -164,27 +181,6 @@ class PredictionLog:
             self._failure = ""
             self._tell("predictions are logged again", lost=int(self._numbers[LOST]))
         return True
-
-    def _pieces(
-        self,
-        moment: datetime,
-        request_id: str,
-        key: str,
-        rows: Sequence[Row],
-        predictions: Sequence[Any],
-        *,
-        fallback: bool,
-    ) -> Iterator[Piece]:
-        """The lines of a request, and a pause after each piece but the last."""
-        for start in range(0, len(rows), LINES_AT_ONCE):
-            if start:
-                time.sleep(PAUSE_SECONDS)
-            some = zip(rows[start : start + LINES_AT_ONCE], predictions[start : start + LINES_AT_ONCE], strict=True)
-            lines = [
-                Line(moment, request_id, self._version, number, self._inputs_of(row), prediction, key, fallback)
-                for number, (row, prediction) in enumerate(some, start)
-            ]
-            yield self._encode(lines), len(lines)
 
     def _inputs_of(self, row: Row) -> msgspec.Struct:
         if not (self._omit or self._hash):

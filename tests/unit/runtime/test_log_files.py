@@ -80,6 +80,27 @@ def test_a_file_ends_with_its_size_and_with_its_day(tmp_path: Path) -> None:
     assert b"after the size\nwith it\n" in [path.read_bytes() for path in tmp_path.glob("*.jsonl")]
 
 
+def test_the_file_of_a_writer_that_has_nothing_to_write_ends_with_its_day_too(tmp_path: Path) -> None:
+    now = [datetime(2030, 1, 1, 23, 59, tzinfo=UTC)]
+    file, keeper = LogFile(tmp_path, MANY, lambda: now[0]), Keeper(tmp_path, MANY, 30)
+    file.append(b"{}\n")
+    file.sync()
+    keeper.sweep()
+    assert names(tmp_path, ".gz") == []
+    now[0] += timedelta(minutes=2)
+    file.sync()
+    keeper.sweep()
+    assert len(names(tmp_path, ".gz")) == 1
+
+
+def test_why_a_file_was_not_compressed_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(log_files, "COMPRESS", "import sys; sys.exit('no room')")
+    finished(tmp_path, b"{}\n", "20260101T000000-0")
+    with pytest.raises(OSError, match=r"20260101T000000-0\.jsonl was not compressed: no room"):
+        Keeper(tmp_path, MANY, 30).sweep()
+    assert names(tmp_path, ".jsonl") == ["20260101T000000-0.jsonl"]
+
+
 def test_the_oldest_go_when_there_is_too_much_and_when_they_are_too_old(tmp_path: Path) -> None:
     noise = os.urandom(40_000)
     for number in range(4):

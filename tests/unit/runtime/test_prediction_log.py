@@ -9,14 +9,18 @@ import json
 import os
 import signal
 import subprocess
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mldeploy_runtime.bundle import BundleError
+from mldeploy_runtime import prediction_log
+from mldeploy_runtime.bundle import BundleError, read_manifest
+from mldeploy_runtime.log_files import LogFile
 from mldeploy_runtime.logs import Log
+from mldeploy_runtime.prediction_log import PredictionLog
 from mldeploy_runtime.service import Service
 from mldeploy_runtime.settings import PredictionLogSettings, Settings
 from tests.unit.runtime.bundles import mixed_bundle, mixed_probability, numeric_bundle
@@ -117,6 +121,30 @@ def test_a_field_to_hide_that_the_model_has_not_is_an_error(tmp_path: Path) -> N
 
     with pytest.raises(BundleError, match="'email', which is no field of the model"):
         asyncio.run(start())
+
+
+@pytest.mark.parametrize("rows", [1, 500])
+def test_no_more_bytes_wait_for_a_disk_that_hangs_than_may(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rows: int
+) -> None:
+    may_end = threading.Event()
+    monkeypatch.setattr(LogFile, "append", lambda *_: may_end.wait(20))
+    monkeypatch.setattr(prediction_log, "MOST_WAITING_BYTES", 2_000_000)
+    numbers = [0.0, 0.0, 0.0]
+    row = (42.0, "x" * 1000, True)
+
+    async def ask() -> None:
+        settings = Settings(tmp_path, prediction_log=PredictionLogSettings(folder=tmp_path / "log"))
+        log = PredictionLog(settings, read_manifest(mixed_bundle(tmp_path)), Log(), numbers)
+        for _ in range(4000 // rows):
+            log.add("r", "k", [row] * rows, [1.0] * rows, fallback=False)
+        may_end.set()
+        await asyncio.to_thread(log.close)
+
+    asyncio.run(ask())
+    written, lost, overflowed = numbers
+    assert (written + overflowed, lost) == (4000, 0)
+    assert 1000 < written < 2500
 
 
 def test_a_folder_that_cannot_be_written_costs_the_log_and_no_prediction(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
     from mldeploy_runtime.bundle import Manifest
 
 Row = tuple[Any, ...]
+
+STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+# What stands in a request beside its values takes fewer commas than so many more rows would.
+SPARE_ROWS = 1000
 
 
 class Asked(NamedTuple):
@@ -46,6 +51,7 @@ def build_contract(manifest: Manifest, max_rows: int) -> Contract:
     request = request_type(manifest)
     decoder = msgspec.json.Decoder(request)
     width = len(manifest.inputs)
+    most_commas = commas_for(max_rows, width)
     listed = [
         (index, frozenset(field.categories or ()))
         for index, field in enumerate(manifest.inputs)
@@ -58,6 +64,9 @@ def build_contract(manifest: Manifest, max_rows: int) -> Contract:
     ]
 
     def decode(body: bytes) -> Asked:
+        # Before a value becomes an object, which takes many times its bytes.
+        if len(body) > most_commas and has_more_commas(body, most_commas):
+            raise too_many_rows(max_rows)
         try:
             asked = decoder.decode(body)
         except msgspec.ValidationError as failure:
@@ -70,16 +79,18 @@ def build_contract(manifest: Manifest, max_rows: int) -> Contract:
         members = 1 if threshold is UNSET else 2
         rows: list[Row]
         if asked.columns is UNSET:
+            if len(asked.instances) > max_rows:
+                raise too_many_rows(max_rows)
             rows = [msgspec.structs.astuple(instance) for instance in asked.instances]
             members += len(rows) * width
         else:
             columns = msgspec.structs.astuple(asked.columns)
             if len({len(column) for column in columns}) > 1 or not columns[0]:
                 raise explain(body, manifest)
+            if len(columns[0]) > max_rows:
+                raise too_many_rows(max_rows)
             rows = list(zip(*columns, strict=True))
             members += width
-        if len(rows) > max_rows:
-            raise too_many_rows(max_rows)
         # Every member takes one colon: no more colons than distinct members means that no key came twice.
         if body.count(b":") > members and has_duplicate_keys(body):
             raise explain(body, manifest)
@@ -90,6 +101,25 @@ def build_contract(manifest: Manifest, max_rows: int) -> Contract:
         return Asked(rows, None if threshold is UNSET else threshold, warnings)
 
     return Contract(request, decode)
+
+
+def commas_for(rows: int, width: int) -> int:
+    """No request of so many rows of `width` values has more commas outside of its strings."""
+    return (rows + SPARE_ROWS) * (width + 1)
+
+
+def has_more_commas(text: bytes, most: int) -> bool:
+    """Whether more than `most` commas are outside of the strings of a JSON text; of one that is none, either answer."""
+    if text.count(b",") <= most:
+        return False
+    commas = end = 0
+    for number, string in enumerate(STRING.finditer(text)):
+        commas += text.count(b",", end, string.start())
+        end = string.end()
+        # Between two strings is a comma or a colon, and of colons in a row there are no more than nesting allows.
+        if commas > most or number > 2 * most + SPARE_ROWS:
+            return True
+    return commas + text.count(b",", end) > most
 
 
 def _unseen(rows: list[Row], told: list[tuple[int, str, frozenset[Any]]]) -> Iterator[FieldError]:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import numpy as np
 
-from mldeploy_runtime.problems import Problem
+from mldeploy_runtime.contract import commas_for, has_more_commas
+from mldeploy_runtime.problems import Problem, too_many_rows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,6 +36,8 @@ TAKES = {
 PLATFORMS = {"onnx": "onnx_onnxv1", "native": "python"}
 LENGTH = struct.Struct("<I")
 
+Value = bool | int | float | str | None
+
 # An output's name, its datatype and the width of a row, which is () for one element.
 Output = tuple[str, str, tuple[int, ...]]
 
@@ -47,11 +50,13 @@ class Parameters(msgspec.Struct, omit_defaults=True, frozen=True):
 
 
 class InputTensor(msgspec.Struct):
+    """Its `data` are one value a row, each perhaps a list of it alone."""
+
     name: str
     shape: list[int]
     datatype: str
     parameters: Parameters = Parameters()
-    data: list[Any] | None = None
+    data: list[Value | list[Value]] | None = None
 
 
 class RequestedOutput(msgspec.Struct):
@@ -98,7 +103,7 @@ def metadata(manifest: Manifest) -> dict[str, Any]:
     }
 
 
-def read_infer(body: bytes, json_length: int | None, manifest: Manifest) -> tuple[InferRequest, bytes]:
+def read_infer(body: bytes, json_length: int | None, manifest: Manifest, max_rows: int) -> tuple[InferRequest, bytes]:
     """Take a request apart: the request, and the body of the /predict request that asks the same.
 
     `json_length` is how much of the body is JSON; what follows are binary tensors, in the order of the inputs that
@@ -107,8 +112,11 @@ def read_infer(body: bytes, json_length: int | None, manifest: Manifest) -> tupl
     end = len(body) if json_length is None else json_length
     if not 0 <= end <= len(body):
         raise _invalid(f"Inference-Header-Content-Length is {end}, and the body has {len(body)} bytes")
+    text = body[:end]
+    if has_more_commas(text, commas_for(max_rows, len(manifest.inputs))):
+        raise too_many_rows(max_rows)
     try:
-        request = msgspec.json.decode(body[:end], type=InferRequest)
+        request = msgspec.json.decode(text, type=InferRequest)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as failure:
         raise _invalid(f"the request cannot be read: {failure}") from None
     fields = {field.name: field for field in manifest.inputs}
@@ -125,9 +133,8 @@ def read_infer(body: bytes, json_length: int | None, manifest: Manifest) -> tupl
         size = tensor.parameters.binary_data_size
         if size is not None and not 0 <= size <= len(body) - end:
             raise _invalid(f"input {tensor.name!r} has less binary data than its binary_data_size")
-        columns[tensor.name] = _column(
-            tensor, body[end : end + size] if size is not None else None, fields[tensor.name]
-        )
+        binary = body[end : end + size] if size is not None else None
+        columns[tensor.name] = _column(tensor, binary, fields[tensor.name], max_rows)
         end += size or 0
     if end != len(body):
         raise _invalid(f"{len(body) - end} bytes follow the last binary tensor")
@@ -188,36 +195,44 @@ def _datatype(classes: Sequence[Scalar]) -> str:
     return {bool: "BOOL", int: "INT64", float: "FP64", str: "BYTES"}[type(classes[0])]
 
 
-def _column(tensor: InputTensor, binary: bytes | None, field: Input) -> list[Any]:
+def _column(tensor: InputTensor, binary: bytes | None, field: Input, max_rows: int) -> list[Any]:
     """The tensor's values as JSON has them: None for NaN."""
     rows = tensor.shape[0] if tensor.shape else 0
     if tensor.shape not in ([rows], [rows, 1]) or rows < 1:
         raise _invalid(f"input {tensor.name!r} has shape {tensor.shape}; it takes [rows] or [rows, 1]")
+    if rows > max_rows:
+        raise too_many_rows(max_rows)
     if tensor.datatype not in TAKES[field.dtype]:
         raise _invalid(f"input {tensor.name!r} is {tensor.datatype}; it takes {', '.join(TAKES[field.dtype])}")
     if binary is not None:
-        values = _from_bytes(tensor, binary)
+        values = _from_bytes(tensor, binary, rows)
     else:
         given = tensor.data or []
         values = [value[0] if isinstance(value, list) and len(value) == 1 else value for value in given]
     if len(values) != rows:
-        raise _invalid(f"input {tensor.name!r} has {len(values)} values for shape {tensor.shape}")
+        raise _wrong_number(tensor, len(values))
     if any(isinstance(value, float) and math.isinf(value) for value in values):
         raise _invalid(f"input {tensor.name!r} holds an infinite number")
     return [None if value != value else value for value in values]
 
 
-def _from_bytes(tensor: InputTensor, binary: bytes) -> list[Any]:
+def _from_bytes(tensor: InputTensor, binary: bytes, rows: int) -> list[Any]:
+    """The values, of which no more become objects than there are to be."""
     if tensor.datatype != "BYTES":
         dtype = DTYPES[tensor.datatype]
         if len(binary) % dtype.itemsize:
             raise _invalid(f"input {tensor.name!r} has {len(binary)} bytes, which is no number of {tensor.datatype}")
+        if len(binary) != rows * dtype.itemsize:
+            raise _wrong_number(tensor, len(binary) // dtype.itemsize)
         if tensor.datatype == "BOOL" and binary.strip(b"\x00\x01"):
             raise _invalid(f"input {tensor.name!r} holds a BOOL that is neither 0 nor 1")
         values: list[Any] = np.frombuffer(binary, dtype).tolist()
         return values
-    texts, at = [], 0
+    texts: list[str] = []
+    at = 0
     while at < len(binary):
+        if len(texts) == rows:
+            raise _invalid(f"input {tensor.name!r} has more texts than shape {tensor.shape} says")
         if at + LENGTH.size > len(binary):
             raise _invalid(f"input {tensor.name!r} ends within a length")
         (length,) = LENGTH.unpack_from(binary, at)
@@ -230,6 +245,10 @@ def _from_bytes(tensor: InputTensor, binary: bytes) -> list[Any]:
             raise _invalid(f"input {tensor.name!r} holds a text that is not UTF-8") from None
         at += length
     return texts
+
+
+def _wrong_number(tensor: InputTensor, given: int) -> Problem:
+    return _invalid(f"input {tensor.name!r} has {given} values for shape {tensor.shape}")
 
 
 def _values(output: str, predictions: list[Any]) -> list[Any]:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 # What is being received at once is no more than so many of the largest bodies.
 MOST_BODIES = 4
+# Of a number that the parser of HTTP takes, of 64 bits; before them are zeros, of which Python reads only so many.
+MOST_DIGITS = 20
 CLOSE = ((b"connection", b"close"),)
 ACCEPT_ENCODING = ((b"accept-encoding", b"gzip, deflate"),)
 GZIP, ZLIB, RAW_DEFLATE = 31, 15, -15
@@ -33,7 +35,7 @@ def body_reader(settings: Settings) -> Callable[[Request, Receive], Awaitable[by
     coming = 0
 
     async def read(request: Request, receive: Receive) -> bytes:
-        if int(request.headers.get(b"content-length", 0)) > limit:
+        if int(request.headers.get(b"content-length", b"0")[-MOST_DIGITS:]) > limit:
             raise _too_large(limit)
         message = await receive()
         if message["type"] == "http.request" and not message.get("more_body"):

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from mldeploy_runtime.service import Service
 
 HEADER_LENGTH = b"inference-header-content-length"
+MOST_DIGITS = 18
 REFUSALS = (408, 413, 415, 422, 500, 503)
 
 
@@ -41,7 +42,7 @@ def v2_routes(service: Service) -> dict[str, Route]:
         service.admit()
         from mldeploy_runtime import tensors
 
-        asked, body = tensors.read_infer(request.body, _header_length(request), manifest)
+        asked, body = tensors.read_infer(request.body, _header_length(request), manifest, service.settings.max_rows)
         # The protocol has no word for a row that failed.
         answer = await service.predict(body, request.id, request.key, rows_may_fail=False)
         request.rows = len(answer.predictions)
@@ -66,6 +67,7 @@ def _header_length(request: Request) -> int | None:
     given = request.headers.get(HEADER_LENGTH)
     if given is None:
         return None
-    if not given.isdigit():
+    # Python reads no number of thousands of digits, and no body has so many bytes.
+    if not given.isdigit() or len(given) > MOST_DIGITS:
         raise Problem("invalid-input", "Inference-Header-Content-Length is no number")
     return int(given)

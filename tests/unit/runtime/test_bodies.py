@@ -176,7 +176,7 @@ def test_no_more_is_received_at_once_than_there_is_memory_for(tmp_path: Path) ->
 
 
 def test_of_a_large_body_the_first_mistake_alone_is_told() -> None:
-    body = b'{"instances":[' + b"[]," * 2_000_000 + b"[]]}"
+    body = b'{"instances":[[],[]' + b" " * 5_000_000 + b"]}"
     answer = InProcess(mixed_bundle).ask("/predict", body)
     assert (answer.status, answer.json().get("errors")) == (422, None)
     assert "$.instances[0]" in answer.json()["detail"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mldeploy_runtime.bundle import Graph, Input, Manifest, Outputs, Tensor
-from mldeploy_runtime.contract import Asked, Contract, build_contract
+from mldeploy_runtime.contract import Asked, Contract, build_contract, has_more_commas
 from mldeploy_runtime.problems import FieldError, Problem
 
 if TYPE_CHECKING:
@@ -233,6 +234,52 @@ def test_a_number_of_thousands_of_digits_is_refused(contract: Contract) -> None:
 def test_more_rows_than_the_limit_are_too_large(contract: Contract) -> None:
     assert refusal(contract, instances(*[ROW] * 6)).kind == "too-large"
     assert len(contract.decode(instances(*[ROW] * 5)).rows) == 5
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"columns":{"age":[' + b"1.5," * 4_000_000 + b"1.5]}}",
+        b'{"columns":{"city":[' + b'"a,",' * 3_000_000 + b'"a"]}}',
+        b'{"instances":[' + b"{}," * 5_000_000 + b"{}]}",
+    ],
+    ids=["numbers", "texts", "rows"],
+)
+def test_a_flood_of_values_never_becomes_objects(body: bytes) -> None:
+    contract = build_contract(MANIFEST, max_rows=10_000)
+    tracemalloc.start()
+    try:
+        problem = refusal(contract, body)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert problem.kind == "too-large"
+    assert peak < 1_000_000
+
+
+@pytest.mark.parametrize(
+    "city", ["Rome", "Rome, Italy, " * 500, ',"' * 3000, "\\," * 3000, '\\",' * 3000, "\n,é" * 2000]
+)
+def test_commas_in_text_are_no_values(contract: Contract, city: str) -> None:
+    rows = [ROW | {"city": city}] * 5
+    assert len(contract.decode(instances(*rows)).rows) == 5
+    assert len(contract.decode(columns(**{name: [row[name] for row in rows] for name in ROW})).rows) == 5
+
+
+@given(
+    st.recursive(
+        st.none() | st.floats() | st.text(',"\\[é'),
+        lambda inner: st.lists(inner) | st.dictionaries(st.text(',"'), inner),
+    )
+)
+def test_commas_outside_of_text_are_counted_exactly(value: Any) -> None:
+    def commas(value: Any) -> int:
+        inner = list(value.values()) if isinstance(value, dict) else value if isinstance(value, list) else []
+        return max(len(inner) - 1, 0) + sum(map(commas, inner))
+
+    text, count = json.dumps(value).encode(), commas(value)
+    assert not has_more_commas(text, count)
+    assert has_more_commas(text, count - 1)
 
 
 def test_a_threshold_is_refused_by_a_model_without_one() -> None:

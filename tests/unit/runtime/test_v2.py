@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
+import tracemalloc
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from tritonclient.http import InferenceServerClient, InferInput, InferRequestedO
 from tritonclient.utils import InferenceServerException
 
 from tests.unit.runtime.bundles import Row, mixed_bundle, mixed_probability
+from tests.unit.runtime.inprocess import InProcess
 from tests.unit.runtime.keyfile import key_of, stored, write_keys
 from tests.unit.runtime.server import started
 
@@ -202,10 +204,66 @@ def test_a_bool_is_0_or_1(mixed: Server) -> None:
     assert "neither 0 nor 1" in error(with_binary(mixed, "member", "BOOL", b"\x01\x02\x01"))
 
 
-@pytest.mark.parametrize("length", ["9999", "-1", "x", "10"])
+@pytest.mark.parametrize("length", ["9999", "-1", "x", "10", "9" * 5000])
 def test_a_length_of_the_json_that_is_wrong_is_refused(mixed: Server, length: str) -> None:
     headers = {"Inference-Header-Content-Length": length}
     assert mixed.client.post(INFER, json=document(), headers=headers).status_code == 422
+
+
+def test_a_length_of_the_body_may_begin_with_zeros(mixed: Server) -> None:
+    content = json.dumps(document()).encode()
+    head = f"POST {INFER} HTTP/1.1\r\nHost: t\r\nConnection: close\r\nContent-Length: {len(content):05000}\r\n\r\n"
+    assert mixed.raw(head.encode() + content).startswith(b"HTTP/1.1 200 ")
+
+
+def test_more_rows_than_the_limit_are_too_large() -> None:
+    app = InProcess(mixed_bundle, max_rows=2)
+    answer = app.ask(INFER, json.dumps(document()).encode())
+    assert (answer.status, answer.json()["error"]) == (413, "More rows came than the 2 that are answered at once.")
+
+
+def flood(data: bytes) -> tuple[bytes, dict[str, str]]:
+    return b'{"inputs":[{"name":"age","shape":[9],"datatype":"FP64","data":[%b]}]}' % data, {}
+
+
+def binary_flood(name: str, datatype: str, data: bytes, rows: int) -> tuple[bytes, dict[str, str]]:
+    """A request whose other tensors come after the flood."""
+    sizes = {field: len(data) if field == name else 0 for field in COLUMNS}
+    tensors = [
+        {
+            "name": field,
+            "shape": [rows],
+            "datatype": datatype if field == name else COLUMNS[field][0],
+            "parameters": {"binary_data_size": sizes[field]},
+        }
+        for field in sorted(COLUMNS, key=lambda field: field != name)
+    ]
+    head = json.dumps({"inputs": tensors}).encode()
+    return head + data, {"Inference-Header-Content-Length": str(len(head))}
+
+
+@pytest.mark.parametrize(
+    ("body", "headers"),
+    [
+        flood(b"[]," * 5_000_000 + b"[]"),
+        flood(b"1.5," * 4_000_000 + b"1"),
+        flood(b"[" * 500 + b"]" * 500 + (b"," + b"[" * 500 + b"]" * 500) * 15_000),
+        binary_flood("age", "INT8", bytes(16_000_000), 16_000_000),
+        binary_flood("age", "INT8", bytes(16_000_000), 9),
+        binary_flood("plan", "BYTES", bytes(16_000_000), 9),
+    ],
+    ids=["lists", "numbers", "nested", "rows", "more than the shape says", "texts"],
+)
+def test_a_flood_of_values_never_becomes_objects(body: bytes, headers: dict[str, str]) -> None:
+    app = InProcess(mixed_bundle)
+    tracemalloc.start()
+    try:
+        answer = app.ask(INFER, body, headers)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert answer.status in (413, 422)
+    assert peak < 40_000_000  # the body, taken apart
 
 
 def test_bytes_that_no_tensor_claims_are_refused(mixed: Server) -> None:

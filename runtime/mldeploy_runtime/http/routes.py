@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from mldeploy_runtime.http.formats import formats_of, question, table_of
+from mldeploy_runtime.http.conversions import Conversions
+from mldeploy_runtime.http.formats import formats_of
 from mldeploy_runtime.http.messages import PREDICT, Reply, Request, json_reply, notes
 from mldeploy_runtime.http.route import Route
 from mldeploy_runtime.http.v2_routes import v2_routes
@@ -24,18 +25,20 @@ def build_routes(handling: Handling) -> dict[str, Route]:
     service = handling.service
     manifest, settings, container = service.manifest, service.settings, service.container
     encode = msgspec.json.Encoder().encode
+    conversions = Conversions(service)
 
     async def predict(request: Request) -> Reply:
         given, wanted = formats_of(request.headers.get(b"content-type"), request.headers.get(b"accept"))
         service.admit()
         body = request.body
         if given is not None:
-            body = await asyncio.to_thread(question, body, given, manifest, settings.max_rows)
+            body = await conversions.read(body, given)
+            service.admit()  # again, since others came meanwhile
         # A table has no place for a row that failed.
         answer = await service.predict(body, request.id, request.key, rows_may_fail=wanted is None)
         request.rows = len(answer.predictions)
         if wanted is not None:
-            table = await asyncio.to_thread(table_of, answer.predictions, wanted)
+            table = await conversions.write(answer.predictions, wanted)
             return Reply(200, table, wanted.media.encode(), notes(answer))
         return Reply(200, encode(answer))
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import io
 import json
 import sys
+import threading
 import tracemalloc
 from typing import Any
 
@@ -13,8 +15,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from mldeploy_runtime.http import conversions
+from mldeploy_runtime.http.formats import question
 from tests.unit.runtime.bundles import Row, mixed_bundle, mixed_probability, numeric_bundle, regressor_bundle
-from tests.unit.runtime.inprocess import Answer, InProcess
+from tests.unit.runtime.inprocess import Answer, InProcess, http_request
 
 CSV = "text/csv"
 ARROW = "application/vnd.apache.arrow.stream"
@@ -176,6 +180,55 @@ def test_a_flood_of_rows_never_becomes_objects(app: InProcess) -> None:
         tracemalloc.stop()
     assert [answer.status for answer in answers] == [413, 413]
     assert peak < 64_000_000
+
+
+def test_large_tables_wait_for_each_other_up_to_a_limit_and_small_ones_for_none(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    app = InProcess(mixed_bundle)
+    go_on, at_work, most_at_work = threading.Event(), 0, 0
+
+    def slowly(body: bytes, *rest: Any) -> bytes:
+        nonlocal at_work, most_at_work
+        if len(body) > conversions.SMALL_BYTES:
+            at_work += 1
+            most_at_work = max(most_at_work, at_work)
+            assert go_on.wait(20)
+            at_work -= 1
+        return question(body, *rest)
+
+    monkeypatch.setattr(conversions, "question", slowly)
+    large, small = (
+        http_request("/predict", b"age,plan,member\n" + b"1,pro,true\n" * rows, {"Content-Type": CSV})
+        for rows in (5000, 1)
+    )
+    [first] = app.ask_by_wire([small])
+
+    async def procedure() -> tuple[list[int], list[int]]:
+        connections = [app.connect() for _ in range(8)]
+        for (protocol, _), request in zip(connections, [large] * 5 + [small] * 3, strict=True):
+            protocol.data_received(request)
+        answers: dict[int, int] = {}
+
+        async def answered(count: int) -> list[int]:
+            while len(answers) < count:
+                for place, (_, wire) in enumerate(connections):
+                    if place not in answers and (answer := wire.take_answer()):
+                        answers[place] = answer.status
+                await asyncio.sleep(0.001)
+            return [answers.get(place, 0) for place in range(len(connections))]
+
+        try:
+            before = await answered(6)
+        finally:
+            go_on.set()
+        return before, await answered(8)
+
+    before, after = app.loop.run_until_complete(asyncio.wait_for(procedure(), 20))
+    assert first.status == 200
+    assert before == [0, 0, 503, 503, 503, 200, 200, 200]
+    assert after == [200, 200, 503, 503, 503, 200, 200, 200]
+    assert most_at_work == 1
 
 
 def test_arrow_takes_each_type_that_holds_the_field(app: InProcess) -> None:

@@ -118,7 +118,8 @@ class Exchange:
     def _end(self, reply: Reply) -> None:
         request, protocol = self._request, self._protocol
         self.response_complete = True
-        if not self.disconnected:
+        # Where another request has taken its place, the protocol does not tell it that the client has gone.
+        if not (self.disconnected or protocol.transport.is_closing()):
             defaults = protocol.server_state.default_headers
             protocol.transport.write(whole_answer(reply, request, defaults, keep_alive=self.keep_alive))
             if not self.keep_alive:

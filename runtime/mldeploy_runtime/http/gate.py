@@ -34,17 +34,18 @@ class Gate:
         self.has_refused = False
         self._service.batcher.discount(seconds)
 
-    def refusal(self, *, keep_alive: bool) -> bytes:
-        """The answer to one that is not admitted."""
+    def refusal(self, given: bytes | None, *, keep_alive: bool) -> bytes:
+        """The answer to one that is not admitted and came with the id `given`. How long answers take
+        is told without it."""
         service = self._service
         self.has_refused = True
         service.metrics.problems.add(OVERLOADED)
         service.numbers[REQUESTS] += 1
-        service.traffic.request(PREDICT, 503, 0.0)
-        return answer_to(service.batcher.refusal(), PREDICT, keep_alive=keep_alive)
+        service.traffic.requests.add((PREDICT, 503))
+        return answer_to(service.batcher.refusal(), PREDICT, given, keep_alive=keep_alive)
 
 
-def answer_to(problem: Problem, path: str, *, keep_alive: bool) -> bytes:
-    """The whole answer, for what never comes to the application."""
-    request = Request(request_id(None), {})
+def answer_to(problem: Problem, path: str, given: bytes | None, *, keep_alive: bool) -> bytes:
+    """The whole answer, for what never comes to the application; `given` is the id that the client gave it."""
+    request = Request(request_id(given), {})
     return whole_answer(problem_reply(problem, request.id, path), request, keep_alive=keep_alive)

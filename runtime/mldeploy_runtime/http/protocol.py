@@ -35,7 +35,8 @@ def protocol_with(receive_seconds: float, send_seconds: float, gate: Gate, expre
     """
 
     class Protocol(HttpToolsProtocol):
-        # What is being received, and for what the timer was set: "head", "body" or, between requests, nothing.
+        # What is being received, and for what the timer was set: "head", "body" or, between requests, nothing; or the
+        # timer is an earlier request's.
         _due = "head"
         _timed = ""
         _timer: TimerHandle | None = None
@@ -71,6 +72,8 @@ def protocol_with(receive_seconds: float, send_seconds: float, gate: Gate, expre
 
         def on_message_begin(self) -> None:
             self._due = "head"
+            if self._timed:
+                self._timed = "earlier"
             self._head_bytes = 0
             self.url = self._body = b""
             self.headers = []
@@ -79,7 +82,13 @@ def protocol_with(receive_seconds: float, send_seconds: float, gate: Gate, expre
         def on_headers_complete(self) -> None:
             self._due = "body"
             is_first = self.cycle is None or self.cycle.response_complete
-            self._refuses = is_first and not self.expect_100_continue and not gate.admits(self.url)
+            self._refuses = (
+                is_first
+                and not self.expect_100_continue
+                and not gate.admits(self.url)
+                and self.parser.get_method() == b"POST"
+                and not self.flow.write_paused
+            )
             if self._refuses:
                 return
             self._lines = dict(self.headers)
@@ -133,7 +142,8 @@ def protocol_with(receive_seconds: float, send_seconds: float, gate: Gate, expre
 
         def _answer_refused(self) -> None:
             keep_alive = self.parser.should_keep_alive()
-            self.transport.write(gate.refusal(keep_alive=keep_alive))
+            given = dict(self.headers).get(b"x-request-id")
+            self.transport.write(gate.refusal(given, keep_alive=keep_alive))
             if not keep_alive:
                 self.transport.close()
             self.on_response_complete()
@@ -177,6 +187,12 @@ def protocol_with(receive_seconds: float, send_seconds: float, gate: Gate, expre
                 self._idle_timer.cancel()
             super().connection_lost(exc)
 
+        def shutdown(self) -> None:
+            """What is held is work in flight too, which uvicorn does not know."""
+            if self._is_held:
+                self._give_up_holding()
+            super().shutdown()
+
         def send_400_response(self, msg: str) -> None:
             self._refuse(Problem("malformed-request", msg))
 
@@ -189,7 +205,7 @@ def protocol_with(receive_seconds: float, send_seconds: float, gate: Gate, expre
 
         def _refuse(self, problem: Problem) -> None:
             """Answer what never becomes a request, and close."""
-            self.transport.write(answer_to(problem, "", keep_alive=False))
+            self.transport.write(answer_to(problem, "", None, keep_alive=False))
             self.transport.close()
 
     return Protocol

@@ -56,6 +56,8 @@ class Wire(asyncio.Transport):
         self.is_closed = False
 
     def write(self, data: Any) -> None:
+        if self.is_closed:
+            raise RuntimeError("the transport is closed")
         self.written += data
 
     def close(self) -> None:

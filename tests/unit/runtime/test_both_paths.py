@@ -270,6 +270,63 @@ def test_a_client_that_has_gone_is_not_answered_and_not_in_flight(closed: InProc
     assert closed.loop.run_until_complete(asyncio.wait_for(leave(), 20)) == (1, b"")
 
 
+def test_a_client_that_has_gone_with_requests_in_a_row_costs_others_nothing() -> None:
+    app = InProcess(mixed_bundle)
+    asked = http_request("/predict", encoded({"instances": [ROW]}), KEY)
+    next_one = http_request("/health", b"", {}, method="GET")
+
+    async def leave() -> Answer:
+        gone, _ = app.connect()
+        protocol, wire = app.connect()
+        gone.data_received(asked + next_one)
+        protocol.data_received(asked)
+        gone.connection_lost(None)
+        while (answer := wire.take_answer()) is None or app.service.container.in_flight:
+            await asyncio.sleep(0)
+        return answer
+
+    assert app.loop.run_until_complete(asyncio.wait_for(leave(), 5)).status == 200
+
+
+def test_a_request_that_is_held_when_the_server_stops_is_answered() -> None:
+    app = InProcess(mixed_bundle)
+    asked = http_request("/predict", encoded({"instances": [ROW]}), KEY)
+
+    async def stop() -> Answer | None:
+        protocol, wire = app.connect()
+        protocol.data_received(asked[:-10])
+        protocol.shutdown()
+        if not wire.is_closed:
+            protocol.data_received(asked[-10:])
+        while not wire.is_closed:
+            await asyncio.sleep(0)
+        return wire.take_answer()
+
+    answer = app.loop.run_until_complete(asyncio.wait_for(stop(), 5))
+    assert answer is not None
+    assert (answer.status, answer.header("connection")) == (200, "close")
+
+
+def test_each_head_has_its_own_time(closed: InProcess, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 1000.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    asked = http_request("/predict", encoded({"instances": [ROW]}), KEY)
+
+    async def converse() -> list[float]:
+        nonlocal now
+        protocol, _ = closed.connect()
+        ends = []
+        for piece in (asked[:20], asked[20:] + asked[:20], asked[20:] + asked):
+            now += 1.0
+            protocol.data_received(piece)
+            ends.append(protocol._timer.when() if protocol._timer else 0.0)
+        protocol.connection_lost(None)
+        return ends
+
+    first, second, none = closed.loop.run_until_complete(converse())
+    assert second > first > none == 0.0
+
+
 def test_the_last_request_of_a_connection_is_answered_and_the_connection_closed(closed: InProcess) -> None:
     asked = http_request("/predict", encoded({"instances": [ROW]}), KEY | {"Connection": "close"})
 

@@ -67,12 +67,15 @@ class ShortLivedKey(msgspec.Struct, frozen=True):
 
 class KeyFile:
     """The stored keys. The host's file is the truth: it is read again when it has changed, which is looked for once a
-    second at most. One that cannot be read leaves in force what was read before; at the start, that is no key."""
+    second at most. One that cannot be read leaves in force what was read before, which at the start is no key, and is
+    tried again."""
 
     def __init__(self, path: Path, log: Log) -> None:
         self._path = path
         self._log = log
+        # Of the file whose keys are in force, and of the one that could not be read.
         self._stamp: tuple[int, ...] | None = None
+        self._failed: tuple[int, ...] | None = None
         self._look_at = 0.0
         self._keys: dict[bytes, StoredKey] = {}
         self.changed(time.time())
@@ -82,14 +85,17 @@ class KeyFile:
         if now < self._look_at:
             return False
         self._look_at = now + LOOK_EVERY_SECONDS
-        before, self._stamp = self._stamp, self._seen()
-        if self._stamp == before:
+        stamp = self._seen()
+        if stamp == self._stamp:
             return False
         try:
             stored = msgspec.json.decode(self._path.read_bytes(), type=StoredKeys)
         except (OSError, ValueError) as failure:
-            self._log.write("keys cannot be read", "error", path=str(self._path), error=str(failure))
+            if stamp != self._failed:
+                self._failed = stamp
+                self._log.write("keys cannot be read", "error", path=str(self._path), error=str(failure))
             return False
+        self._stamp, self._failed = stamp, None
         self._keys = {key.id.encode(): key for key in stored.keys}
         return True
 

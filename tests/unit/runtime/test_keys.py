@@ -9,6 +9,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
+from unittest.mock import Mock
 
 import httpx
 import jwt
@@ -151,6 +152,19 @@ def test_a_file_that_cannot_be_read_leaves_the_keys_in_force(app: InProcess, fil
     assert (ask(app, key_of("aaaaaaaa")).status, ask(app, key_of("dddddddd")).status) == (200, 401)
     write_keys(file, stored("dddddddd"))
     assert (ask(app, key_of("aaaaaaaa")).status, ask(app, key_of("dddddddd")).status) == (401, 200)
+
+
+def test_a_file_that_could_not_be_read_for_a_moment_is_read_then(
+    app: InProcess, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines: list[str] = []
+    monkeypatch.setattr(app.service.log, "write", lambda event, *_, **__: lines.append(event))
+    write_keys(file, stored("dddddddd"))
+    with monkeypatch.context() as moment:
+        moment.setattr(type(file), "read_bytes", Mock(side_effect=OSError("too many open files")))
+        assert [ask(app, key_of("aaaaaaaa")).status for _ in range(2)] == [200, 200]
+    assert (ask(app, key_of("aaaaaaaa")).status, ask(app, key_of("dddddddd")).status) == (401, 200)
+    assert lines == ["keys cannot be read"]
 
 
 def test_what_the_host_writes_is_what_the_server_reads(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Who may ask, and how often: keys and rates, checked before a request's body is read."""
+"""Who may ask, and how often: keys and rates, checked before a request's body is read, unless it is small and there."""
 
 from __future__ import annotations
 

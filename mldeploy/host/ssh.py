@@ -14,9 +14,10 @@ from fabric import Config as FabricConfig
 from fabric import Connection
 
 from mldeploy import console, interrupts
-from mldeploy.errors import MldeployError, UnreachableError
+from mldeploy.errors import MldeployError, UnreachableError, UsageError
 from mldeploy.host.names import is_named, read_aliases
 from mldeploy.host.ssh_executor import SshExecutor
+from mldeploy.host.transport import Transport
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,9 +27,6 @@ if TYPE_CHECKING:
 CONNECT_SECONDS = 10
 CONNECT_TRIES = 3
 CONNECT_PAUSE_SECONDS = 1
-KEEPALIVE_SECONDS = 5
-SILENCE_SECONDS = 30
-"""A host that confirms nothing for so long is lost; much of paramiko would wait for it without end."""
 
 
 class UnknownKeyError(paramiko.SSHException):
@@ -61,7 +59,8 @@ class FirstContact(paramiko.MissingHostKeyPolicy):
 def connect(name: str, config: Config) -> Iterator[SshExecutor]:
     """Connect to host `name`: a host of mldeploy.toml, or simply an alias of the SSH configuration file.
 
-    Raises UnreachableError when it does not resolve, does not answer, is not known by its key, or refuses ours.
+    Raises UnreachableError when it does not resolve, does not answer, is not known by its key, or refuses ours;
+    UsageError when the key that its settings name is not there.
     """
     host = config.hosts.get(name)
     aliases = read_aliases(config)
@@ -81,6 +80,12 @@ def connect(name: str, config: Config) -> Iterator[SshExecutor]:
 
 
 def _connection(name: str, host: HostConfig | None, aliases: paramiko.SSHConfig) -> Connection:
+    if host and host.identity_file and not host.identity_file.exists():
+        raise UsageError(
+            f"the key for {name} is not there",
+            cause=f"hosts.{name}.identity_file in mldeploy.toml is {host.identity_file}",
+            remedy="Name the private key that the host knows, or leave identity_file out to use those of ~/.ssh.",
+        )
     connection = Connection(
         (host and host.address) or name,
         user=host and host.user,
@@ -91,12 +96,23 @@ def _connection(name: str, host: HostConfig | None, aliases: paramiko.SSHConfig)
             {"key_filename": str(host.identity_file), "look_for_keys": False} if host and host.identity_file else {}
         ),
     )
-    _check_keys(connection, _known_hosts(name, host, aliases), host.fingerprint if host else None)
-    gateway = connection.gateway
-    while isinstance(gateway, Connection):
-        _check_keys(gateway, _known_hosts(gateway.original_host, None, aliases), None)
-        gateway = gateway.gateway
+    for hop in _hops(connection):
+        # Of the keys that the SSH configuration file names, ssh passes over those that are not there.
+        keys = [key for key in hop.connect_kwargs.get("key_filename", []) if Path(key).expanduser().exists()]
+        hop.connect_kwargs = {**hop.connect_kwargs, "key_filename": keys, "transport_factory": Transport}
+        if hop is connection:
+            _check_keys(hop, _known_hosts(name, host, aliases), host.fingerprint if host else None)
+        else:
+            _check_keys(hop, _known_hosts(hop.original_host, None, aliases), None)
     return connection
+
+
+def _hops(connection: Connection) -> Iterator[Connection]:
+    """The connection, and those to the hosts that it goes through."""
+    hop = connection
+    while isinstance(hop, Connection):
+        yield hop
+        hop = hop.gateway
 
 
 def _check_keys(connection: Connection, known_hosts: list[Path], fingerprint: str | None) -> None:
@@ -148,13 +164,10 @@ def _open(name: str, connection: Connection) -> None:
             cause=f"{where}: {failure or type(failure).__name__}",
             remedy="Check that the machine is on, and that its address and port are right.",
         ) from failure
-    transport = connection.transport
-    if transport is None:
+    if connection.transport is None:
         raise MldeployError(f"the connection to {name} closed at once", cause=where)
-    transport.set_keepalive(KEEPALIVE_SECONDS)
-    # Not every system has it, and a connection through another host has no socket of its own.
-    if hasattr(socket, "TCP_USER_TIMEOUT") and isinstance(transport.sock, socket.socket):
-        transport.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, SILENCE_SECONDS * 1000)
+    for hop in _hops(connection):
+        hop.transport.start_asking()
 
 
 def _try_to_open(connection: Connection) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -59,6 +60,15 @@ class Vm:
         docker("kill", self.name)
         docker("start", self.name)
         self.wait()
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Let nothing in the VM run: its connections stay open, and nothing comes through them."""
+        docker("pause", self.name)
+        try:
+            yield
+        finally:
+            docker("unpause", self.name)
 
     def reset(self) -> None:
         """Make the VM bare again, at the same address and with the same host keys, and wait until it has booted."""

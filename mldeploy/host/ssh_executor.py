@@ -26,6 +26,8 @@ LOOPBACK = "127.0.0.1"
 GRACE_SECONDS = 5
 """What an interrupted command may take to its end."""
 TURN_SECONDS = 0.1
+NO_EXIT_CODE = -1
+"""What paramiko gives when a command's channel closed without one: a signal ended it, or the connection broke."""
 
 Received = TypeVar("Received")
 
@@ -123,8 +125,7 @@ class SshExecutor:
         until = time.monotonic() + deadline
         stream = self.open(argv)
         try:
-            write(stream.sendall)
-            stream.shutdown_write()
+            self._send(stream, write)
             stdout = _read_all(stream, stream.recv, until)
             stderr = _read_all(stream, stream.recv_stderr, until)
             stream.settimeout(max(until - time.monotonic(), 0))
@@ -133,14 +134,18 @@ class SshExecutor:
             # Else it might end after what is done to undo it.
             stream.wait_for_end(GRACE_SECONDS)
             raise
-        except (TimeoutError, OSError, paramiko.SSHException, EOFError) as failure:
+        except TimeoutError as failure:
             raise UnreachableError(
                 f"{self.name} did not finish a command within {deadline:.0f} s",
                 cause=f"{shlex.join(str(argument) for argument in argv)[:300]}: {failure or 'no answer'}",
                 remedy=f"Look at the machine with `ssh {self.name}`, then run the same command again.",
             ) from failure
+        except (OSError, paramiko.SSHException, EOFError) as failure:
+            raise self._lost(failure) from failure
         finally:
             stream.close()
+        if exit_code == NO_EXIT_CODE:
+            self._require_connection()
         result = Result(stdout.rstrip(), stderr.rstrip(), exit_code)
         if check and exit_code != 0:
             raise CommandError(self.name, list(argv), result)
@@ -183,10 +188,31 @@ class SshExecutor:
             with interrupts.deferred():
                 transport.cancel_port_forward(LOOPBACK, port)
 
-    def _lost(self, failure: Exception) -> UnreachableError:
+    def _send(self, stream: SshStream, write: Callable[[Callable[[bytes], object]], object]) -> None:
+        try:
+            write(stream.sendall)
+            stream.shutdown_write()
+        except TimeoutError:
+            raise
+        except OSError:
+            # A command that ended before it read all says why by its exit code.
+            self._require_connection()
+
+    def _require_connection(self) -> None:
+        """Raise UnreachableError where the connection broke, and not the command alone."""
+        transport = self._connection.transport
+        # paramiko ends the channels of a lost connection before it says that it is lost.
+        with interrupts.deferred():
+            transport.join(1)
+        if not transport.is_active():
+            raise self._lost()
+
+    def _lost(self, failure: Exception | None = None) -> UnreachableError:
+        # What ended the connection says more than what that led to.
+        reason = self._connection.transport.saved_exception or failure
         return UnreachableError(
             f"the connection to {self.name} is lost",
-            cause=str(failure) or type(failure).__name__,
+            cause=str(reason or "") or "it was closed",
             remedy="Run the same command again: it continues from what the host's ledger says.",
         )
 

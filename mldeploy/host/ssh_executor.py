@@ -53,7 +53,10 @@ class SshStream:
     def sendall(self, data: bytes) -> None:
         with interrupts.deferred():
             self._channel.settimeout(self._seconds)
-            self._channel.sendall(data)
+            try:
+                self._channel.sendall(data)
+            except (EOFError, paramiko.SSHException) as failure:
+                raise ConnectionError(str(failure) or "the connection is lost") from failure
 
     def shutdown_write(self) -> None:
         with interrupts.deferred():

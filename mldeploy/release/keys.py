@@ -134,10 +134,13 @@ def _change(executor: Executor, folder: AppFolder, change: Callable[[KeyRing], K
         if result.exit_code == 0:
             return
         if result.exit_code != _TRY_AGAIN:
+            cause = result.stderr or f"the command ended with exit code {result.exit_code}"
             break
+    else:
+        cause = "others change them all the time"
     raise MldeployError(
         f"the keys of {folder.app} on {executor.name} could not be written",
-        cause=result.stderr or "others change them all the time",
+        cause=cause,
         remedy="Look at the disk's free space there, and run the command again.",
     )
 

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from mldeploy.errors import LockedError, LockLostError, UnreachableError
+from mldeploy.errors import LockedError, LockLostError, MldeployError, UnreachableError
 from mldeploy.host.executor import CommandError
 from mldeploy.host.layout import LOCK
 
@@ -31,11 +31,14 @@ _TOKEN = "/run/mldeploy.token"  # noqa: S105  a path, not a secret
 _LOST = 97
 
 # bash, because only its `read` has a time limit. /run is emptied by a reboot, and the token with it.
+# Who holds it is a courtesy: a full disk keeps nobody from a rollback.
 _HOLD = """
+set -e
+exec 2>&1
 mkdir -p "$(dirname "$1")"
 exec 9>> "$1"
 if ! flock --nonblock 9; then printf 'held %s\\n' "$(cat "$1")"; exit 1; fi
-printf '%s\\n' "$3" > "$1"
+printf '%s\\n' "$3" 2>/dev/null > "$1" || :
 printf '%s' "$2" > "$4"
 echo granted
 while IFS= read -r -t "$5"; do :; done
@@ -48,19 +51,14 @@ _GUARD = '[ "$(cat "$1" 2>/dev/null)" = "$2" ] || exit "$3"; shift 3; exec "$@"'
 def hold(executor: Executor, doing: str) -> Iterator[Executor]:
     """Hold the host's lock; yields an executor whose every command runs only while it is held.
 
-    Raises LockedError when another holds it, naming who, since when and for what.
+    Raises LockedError when another holds it, naming who, since when and for what; UnreachableError when the host
+    does not answer; MldeployError when it cannot lock, as on a read-only disk.
     """
     token = secrets.token_hex(16)
     who = f"{whoami()}, {doing}, since {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"
     stream = executor.open(["bash", "-c", _HOLD, "lock", LOCK, token, who, _TOKEN, str(MISSED_HEARTBEAT_SECONDS)])
     try:
-        answer = _read_line(stream)
-        if answer != "granted":
-            raise LockedError(
-                f"{executor.name} is being changed by another",
-                cause=answer.removeprefix("held ") or "the lock could not be taken",
-                remedy="Wait until it is done. The lock frees itself 10 s after its holder is gone.",
-            )
+        _require_granted(executor.name, _read_line(stream))
         with _heartbeat(stream):
             yield Guarded(executor, token)
     finally:
@@ -119,6 +117,30 @@ def _heartbeat(stream: Stream) -> Iterator[None]:
         thread.join()
 
 
+def _require_granted(host: str, answer: str) -> None:
+    if answer == "granted":
+        return
+    if answer.startswith("held"):
+        raise LockedError(
+            f"{host} is being changed by another",
+            cause=answer.removeprefix("held").strip() or "it has not said yet who it is",
+            remedy="Wait until it is done. The lock frees itself 10 s after its holder is gone.",
+        )
+    if answer:
+        raise MldeployError(
+            f"the lock of {host} could not be taken", cause=answer, remedy=f"Look at the machine with `ssh {host}`."
+        )
+    raise _unanswered("the connection ended")
+
+
+def _unanswered(cause: str) -> UnreachableError:
+    return UnreachableError(
+        "the host did not answer when asked for its lock",
+        cause=cause,
+        remedy="Look at the machine, then run the command again.",
+    )
+
+
 def _read_line(stream: Stream) -> str:
     stream.settimeout(MISSED_HEARTBEAT_SECONDS)
     line = b""
@@ -126,11 +148,7 @@ def _read_line(stream: Stream) -> str:
         try:
             chunk = stream.recv(1024)
         except TimeoutError as failure:
-            raise UnreachableError(
-                "the host did not answer when asked for its lock",
-                cause=f"nothing came for {MISSED_HEARTBEAT_SECONDS} s",
-                remedy="Look at the machine, then run the command again.",
-            ) from failure
+            raise _unanswered(f"nothing came for {MISSED_HEARTBEAT_SECONDS} s") from failure
         if not chunk:
             break
         line += chunk

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING
 
 from mldeploy.errors import MldeployError
@@ -45,4 +46,5 @@ def _try(executor: Executor, argv: list[str]) -> list[str]:
     result = executor.run(argv, deadline=60, check=False)
     if result.exit_code == 0 or "No such" in result.stderr:
         return []
-    return [result.stderr.strip().splitlines()[-1]]
+    said = result.stderr.splitlines() or [f"`{shlex.join(argv)}` ended with exit code {result.exit_code}"]
+    return said[-1:]

@@ -81,6 +81,19 @@ def test_a_key_made_by_another_meanwhile_is_not_lost(folder: AppFolder) -> None:
     assert {key.name for key in read_keys(LocalExecutor(), folder)} == {"ours", "theirs"}
 
 
+class MuteHost(LocalExecutor):
+    """Writing fails there without a word."""
+
+    def run(self, argv: Sequence[str | Secret], **options: Any) -> Result:
+        return Result("", "", 137) if "swap" in argv else super().run(argv, **options)
+
+
+def test_a_write_that_fails_without_a_word_is_said_with_its_exit_code(folder: AppFolder) -> None:
+    with pytest.raises(MldeployError, match="could not be written") as failure:
+        create_key(MuteHost(), folder, "crm")
+    assert "exit code 137" in failure.value.cause
+
+
 def test_damaged_keys_are_said_and_not_overwritten(folder: AppFolder) -> None:
     LocalExecutor().run(files.make_folders(folder.keys))
     Path(folder.keys_file).write_text("{")

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import socket
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from mldeploy.errors import LockedError, LockLostError
+from mldeploy.errors import LockedError, LockLostError, MldeployError, UnreachableError
 from mldeploy.release import lock
 from mldeploy.release.lock import hold
 from tests.unit.local_executor import LocalExecutor
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from typing_extensions import Buffer
 
@@ -42,6 +42,26 @@ def test_a_second_holder_is_told_who_has_it_and_what_for() -> None:
             pass
     assert "shipping penguins" in failure.value.cause
     assert failure.value.exit_code == 6
+
+
+def test_a_disk_that_takes_no_lock_is_not_said_to_be_locked(lock_file: str) -> None:
+    Path(lock_file).mkdir(parents=True)
+    with pytest.raises(MldeployError, match="lock of here could not be taken") as failure, hold(LocalExecutor(), "x"):
+        pass
+    assert "Is a directory" in failure.value.cause
+    assert failure.value.exit_code == 1
+
+
+def test_a_connection_that_ends_before_an_answer_is_not_said_to_be_locked() -> None:
+    with pytest.raises(UnreachableError), hold(LostExecutor(), "shipping"):
+        pass
+
+
+def test_a_full_disk_keeps_nobody_from_the_lock(lock_file: str) -> None:
+    Path(lock_file).parent.mkdir(parents=True)
+    Path(lock_file).symlink_to("/dev/full")
+    with hold(LocalExecutor(), "rolling back") as guarded:
+        assert guarded.run(["echo", "held"]).stdout == "held"
 
 
 def test_it_is_free_again_as_soon_as_its_holder_leaves(lock_file: str) -> None:
@@ -71,6 +91,15 @@ def test_the_heartbeat_keeps_it(monkeypatch: pytest.MonkeyPatch) -> None:
         for _ in range(15):
             beats.acquire(timeout=5)
         assert awake.run(["echo", "still"]).stdout == "still"
+
+
+class LostExecutor(LocalExecutor):
+    """Its connection ends as soon as a command was started."""
+
+    def open(self, argv: Sequence[str | Secret]) -> socket.socket:
+        ours, theirs = socket.socketpair()
+        theirs.close()
+        return ours
 
 
 class CountingSocket(socket.socket):

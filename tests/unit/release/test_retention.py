@@ -93,3 +93,21 @@ def test_what_cannot_be_removed_is_said_after_the_rest_is_gone(twice_rolled_back
     with pytest.raises(MldeployError, match="could not be removed") as failure:
         clean(host, state)
     assert "a container is using it" in failure.value.cause
+
+
+class MuteHost(DockerHost):
+    """Removing an image fails there without a word."""
+
+    def run(
+        self, argv: Sequence[str | Secret], *, stdin: Text = "", deadline: float = 30, check: bool = True
+    ) -> Result:
+        if [*argv[:3]] == ["docker", "image", "rm"]:
+            return Result("", "", 137)
+        return super().run(argv, stdin=stdin, deadline=deadline, check=check)
+
+
+def test_what_cannot_be_removed_without_a_word_is_said_with_its_exit_code(twice_rolled_back: History) -> None:
+    host = MuteHost({"churn-r4": "img@r2", "churn-r5": "img@r5"})
+    with pytest.raises(MldeployError, match="could not be removed") as failure:
+        clean(host, state_of(twice_rolled_back, host, "r5"))
+    assert "img@r2` ended with exit code 137" in failure.value.cause

@@ -25,6 +25,9 @@ PAUSES_S = (0.5, 1, 2, 4)
 MAX_BEGINNINGS = 5
 """How often a blob is begun: some registries drop what they had of it with the connection."""
 
+ELSEWHERE = (httpx.codes.FOUND, httpx.codes.SEE_OTHER, httpx.codes.TEMPORARY_REDIRECT)
+"""What a registry answers that has a blob, and keeps it in a bucket from which it is to be fetched."""
+
 _Answer = TypeVar("_Answer")
 
 
@@ -41,7 +44,8 @@ class Repository:
         self._path = f"/v2/{name}"
 
     def has(self, digest: str) -> bool:
-        return self._insist(lambda: self._ask("HEAD", f"{self._path}/blobs/{digest}", may_lack=True)).is_success
+        answer = self._insist(lambda: self._ask("HEAD", f"{self._path}/blobs/{digest}", may_lack=True))
+        return answer.is_success or answer.status_code in ELSEWHERE
 
     def upload(self, digest: str, content: Node, moved: Callable[[int], object]) -> None:
         """Upload a blob in chunks; after a broken connection go on where the registry says that it is.
@@ -119,7 +123,8 @@ class Repository:
         if answer.status_code >= 500 or answer.status_code == httpx.codes.TOO_MANY_REQUESTS:
             raise _BrokenError(_reason(answer))
         lacks = answer.status_code in (httpx.codes.NOT_FOUND, httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE)
-        if not answer.is_success and not (may_lack and lacks):
+        has_elsewhere = method == "HEAD" and answer.status_code in ELSEWHERE
+        if not (answer.is_success or has_elsewhere or (may_lack and lacks)):
             raise self._refused(answer)
         return answer
 

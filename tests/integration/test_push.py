@@ -149,22 +149,41 @@ def test_a_registry_that_accepts_and_stays_silent_is_given_up_on_soon(versions: 
         assert time.monotonic() - started < 10
 
 
-class _Refusing(BaseHTTPRequestHandler):
-    def _refuse(self) -> None:
-        self.send_response(401)
-        self.send_header("WWW-Authenticate", 'Basic realm="registry"')
-        self.send_header("Content-Length", "0")
+class _Registry(BaseHTTPRequestHandler):
+    def _answer(self, status: int, **headers: str) -> None:
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self.send_response(status)
+        for name, value in {"Content-Length": "0", **headers}.items():
+            self.send_header(name.replace("_", "-"), value)
         self.end_headers()
-
-    do_GET = do_HEAD = do_POST = _refuse
 
     def log_message(self, *_: object) -> None:
         """Tests are quiet."""
 
 
+class _Refusing(_Registry):
+    def _refuse(self) -> None:
+        self._answer(401, WWW_Authenticate='Basic realm="registry"')
+
+    do_GET = do_HEAD = do_POST = _refuse
+
+
+class _Redirecting(_Registry):
+    """It has every blob, in a bucket; it takes manifests, and no uploads."""
+
+    def do_GET(self) -> None:
+        self._answer(200)
+
+    def do_HEAD(self) -> None:
+        self._answer(307, Location="http://127.0.0.1:9/bucket")
+
+    def do_PUT(self) -> None:
+        self._answer(201)
+
+
 @contextmanager
-def refusing_registry() -> Iterator[str]:
-    with ThreadingHTTPServer(("127.0.0.1", 0), _Refusing) as server:
+def registry_of(handler: type[_Registry]) -> Iterator[str]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         try:
@@ -175,6 +194,11 @@ def refusing_registry() -> Iterator[str]:
 
 
 def test_a_registry_that_refuses_the_login_says_how_to_log_in(versions: tuple[Image, Image]) -> None:
-    with refusing_registry() as address, pytest.raises(UnreachableError, match="refuses the login") as failure:
+    with registry_of(_Refusing) as address, pytest.raises(UnreachableError, match="refuses the login") as failure:
         push_image(versions[0], address)
     assert f"docker login {address}" in failure.value.remedy
+
+
+def test_what_a_registry_keeps_in_a_bucket_is_not_uploaded_again(large: Image) -> None:
+    with registry_of(_Redirecting) as address:
+        assert push_image(large, address) == f"{address}/large@{large.composition.digest}"

@@ -42,7 +42,7 @@ def switch_steps(op: Operation, site: Site, start: list[Step]) -> list[Step]:
         *start,
         Step("wait until the release is ready", lambda: _wait_ready(op)),
         Step("answer the golden rows on the host", lambda: _answer_golden(op)),
-        *([Step("wait until all hosts have done so", companions.proven)] if companions else []),
+        *([Step(companions.says, companions.proven)] if companions else []),
         Step(f"{op.release} into rotation", lambda: enter(op, op.release), lambda _: leave_and_drain(op, op.release)),
     ]
     if old is not None:
@@ -54,7 +54,7 @@ def switch_steps(op: Operation, site: Site, start: list[Step]) -> list[Step]:
         Step(f"see {op.release} answer through Caddy", lambda: _see(op, site)),
         Step("ledger: switched", lambda: record_event(op, "switched")),
         Step(f"watch {op.release} for {op.watch.seconds:g} s", lambda: watch(op)),
-        *([Step("wait until all hosts have done so", companions.stood)] if companions else []),
+        *([Step(companions.says, companions.stood)] if companions else []),
     ]
 
 

@@ -248,5 +248,6 @@ def _judge(result: Result) -> None:
         raise TargetMissedError(
             "the target is missed",
             cause=f"p99 {ms(result.p99_s)} of {ms(result.target.p99_s)} allowed, "
-            f"{result.error_rate:.2%} errors of {result.target.max_error_rate:.2%} allowed",
+            f"{result.error_rate:.2%} errors of {result.target.max_error_rate:.2%} allowed"
+            f"{f'; the run ended early: {result.cut_short}' if result.cut_short else ''}",
         )

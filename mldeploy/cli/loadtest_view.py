@@ -10,6 +10,7 @@ from rich.live import Live
 from rich.table import Table
 
 from mldeploy import console
+from mldeploy.loadtest.capacity import MAX_RATE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -117,6 +118,8 @@ def show_capacity(capacity: Capacity, peak_qps: float | None, where: Console) ->
         where.print(f"[dim]headroom[/]  {capacity.headroom(peak_qps):.1f} times {peak_qps:g}", highlight=False)
     if capacity.limited_by_generator:
         console.warn("This machine could send no more, so the endpoint may carry more.")
+    if capacity.limited_by_search:
+        console.warn(f"The search goes no higher than {MAX_RATE:.0f} a second, so the endpoint may carry more.")
 
 
 def ms(seconds: float) -> str:

@@ -22,12 +22,14 @@ class Capacity:
     """`rate` requests a second met the target again and again; None when not even the first rate did.
 
     `trials` are all runs in the order they were made. `limited_by_generator` is set when the search ended at
-    a run that does not count: the endpoint may carry more than this machine can send.
+    a run that does not count: the endpoint may carry more than this machine can send. `limited_by_search` is set
+    when even MAX_RATE held.
     """
 
     rate: float | None
     trials: tuple[Result, ...]
     limited_by_generator: bool
+    limited_by_search: bool
 
     def curve(self) -> list[Result]:
         """The trials by rate: latency against load."""
@@ -41,6 +43,7 @@ class Capacity:
         return {
             "rate": self.rate,
             "limited_by_generator": self.limited_by_generator,
+            "limited_by_search": self.limited_by_search,
             "trials": [trial.to_json() for trial in self.trials],
         }
 
@@ -62,18 +65,18 @@ def find_capacity(measure: Callable[[float], Result], start: float) -> Capacity:
         middle = (good + bad) / 2
         good, bad = (middle, bad) if holds(middle) else (good, middle)
     limited = any(trial.verdict == "invalid" and trial.asked_rate == bad for trial in trials)
-    return Capacity(_confirmed(holds, trials), tuple(trials), limited)
+    return Capacity(_confirmed(holds, trials), tuple(trials), limited, limited_by_search=bad is None)
 
 
 def _bracket(holds: Callable[[float], bool], start: float) -> tuple[float | None, float | None]:
     """The highest rate that held and the lowest that did not, each None where there was none."""
     good: float | None = None
     rate = start
-    while rate <= MAX_RATE:
-        if not holds(rate):
-            return good, rate
-        good, rate = rate, rate * 2
-    return good, None
+    while holds(rate):
+        if rate >= MAX_RATE:
+            return rate, None
+        good, rate = rate, min(rate * 2, MAX_RATE)
+    return good, rate
 
 
 def _confirmed(holds: Callable[[float], bool], trials: list[Result]) -> float | None:

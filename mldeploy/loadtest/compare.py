@@ -42,10 +42,10 @@ def p99_replicates(load: Load, samples: Samples) -> NDArray[np.float64]:
     Source: E. Carlstein, The Use of Subseries Values for Estimating the Variance of a General Statistic from a
     Stationary Sequence, The Annals of Statistics 14 (1986), with the percentile as the statistic.
     """
-    measured = samples.due >= load.measured_from_s
-    due, latency = samples.due[measured], (samples.done - samples.due)[measured]
+    run = samples.measured(load)
+    latency = run.done - run.due
     edges = load.measured_from_s + load.duration_s / BLOCKS * np.arange(1, BLOCKS)
-    blocks = [block for block in np.split(latency, np.searchsorted(due, edges)) if len(block)]
+    blocks = [block for block in np.split(latency, np.searchsorted(run.due, edges)) if len(block)]
     if not blocks:
         return np.empty(0)
     random = np.random.default_rng(0)

@@ -45,9 +45,9 @@ text.side { text-anchor: end; } .legend span { margin-right: 1.4rem; } .legend .
 
 def html_report(load: Load, samples: Samples, result: Result, server: ServerView | None = None) -> str:
     """The whole page; nothing in it is fetched from elsewhere."""
-    measured = samples.due >= load.measured_from_s
-    due, latency_ms = samples.due[measured], (samples.done - samples.due)[measured] * 1000
-    charts = _over_time(due, latency_ms, result) + _by_percentile(latency_ms, result) if len(due) else ""
+    run = samples.measured(load)
+    latency_ms = (run.done - run.due) * 1000
+    charts = _over_time(run.due, latency_ms, result) + _by_percentile(latency_ms, result) if len(run.due) else ""
     return (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>Load test of {escape(load.url)}</title>'
         f'<meta name="viewport" content="width=device-width"><style>{STYLE}</style>'
@@ -76,6 +76,7 @@ def _sentence(result: Result) -> str:
         f"At {result.asked_rate:g} requests a second, 99 % of answers came within {result.p99_s * 1000:.1f} ms"
         f" ({result.target.p99_s * 1000:g} ms allowed), and {result.error_rate:.2%} failed"
         f" ({result.target.max_error_rate:.2%} allowed)."
+        f"{f' The run ended early: {result.cut_short}.' if result.cut_short else ''}"
     )
 
 

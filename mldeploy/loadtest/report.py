@@ -32,8 +32,8 @@ class Target:
 class Result:
     """The outcome of one run; rates a second, latencies in seconds.
 
-    `lateness_p99_s` is how late the generator was in sending, which the latencies include; `invalid`
-    says why the run does not count, and is empty when it does.
+    `achieved_rate` is of good answers. `lateness_p99_s` is how late the generator was in sending, which the latencies
+    include. `cut_short` says why the run ended before its time, `invalid` why it does not count; empty where neither.
     """
 
     url: str
@@ -48,6 +48,7 @@ class Result:
     errors: dict[str, int]
     lateness_p99_s: float
     target: Target
+    cut_short: str
     invalid: str
 
     @property
@@ -67,25 +68,23 @@ class Result:
 
 def summarize(load: Load, samples: Samples, target: Target) -> Result:
     """Judge what was due after ramp and warm-up. Every request counts, an error with the time it took."""
-    measured = samples.due >= load.measured_from_s
-    due, sent, done = (part[measured] for part in (samples.due, samples.sent, samples.done))
-    kind = samples.kind[measured]
-    latency = done - due
-    p50, p95, p99, longest = (percentile(latency, share) for share in (0.5, 0.95, 0.99, 1.0))
+    run = samples.measured(load)
+    p50, p95, p99, longest = (percentile(run.done - run.due, share) for share in (0.5, 0.95, 0.99, 1.0))
     return Result(
         url=load.url,
         asked_rate=load.rate,
-        achieved_rate=len(due) / _span(load, done) if len(due) else 0.0,
+        achieved_rate=_answered(load, samples) / load.duration_s,
         rows_per_request=load.rows_per_request,
-        requests=len(due),
+        requests=len(run.due),
         p50_s=p50,
         p95_s=p95,
         p99_s=p99,
         max_s=longest,
-        errors={name: int(np.count_nonzero(kind == index)) for index, name in enumerate(samples.kinds) if name},
-        lateness_p99_s=percentile(sent - due, 0.99),
+        errors={name: int(np.count_nonzero(run.kind == index)) for index, name in enumerate(samples.kinds) if name},
+        lateness_p99_s=percentile(run.sent - run.due, 0.99),
         target=target,
-        invalid=_why_invalid(load, samples.complete, due, sent, done, target),
+        cut_short=_why_cut_short(run, load),
+        invalid=_why_invalid(run, load, target),
     )
 
 
@@ -104,33 +103,34 @@ def write_csv(samples: Samples, path: Path) -> None:
             lines.writerow([*times, samples.kinds[kind]])
 
 
-def _span(load: Load, done: NDArray[np.float64]) -> float:
-    """The seconds in which the measured requests were answered: longer than asked when answers pile up."""
-    return max(load.duration_s, float(done.max()) - load.measured_from_s - 1 / load.rate)
+def _answered(load: Load, samples: Samples) -> int:
+    """How many good answers came in the measured time, also to what was due in the warm-up before it."""
+    within = (samples.done > load.measured_from_s) & (samples.done <= load.total_s)
+    return int(np.count_nonzero(within & (samples.kind == 0)))
 
 
-def _why_invalid(
-    load: Load,
-    complete: bool,
-    due: NDArray[np.float64],
-    sent: NDArray[np.float64],
-    done: NDArray[np.float64],
-    target: Target,
-) -> str:
+def _why_invalid(run: Samples, load: Load, target: Target) -> str:
     """Why the generator, not the server, decided this run; empty when it did not.
 
     Latency from the due time includes the generator's own lateness, so it never flatters, but it may accuse. Who
     is late in sending notices answers as late: a missed target counts where the server misses it without either.
+    So it does where the run was cut short: a server that hangs leaves more unanswered than the generator holds.
     """
-    if not complete:
-        return f"{load.max_in_flight} requests were unanswered at once, and the generator holds no more"
-    if not len(due):
+    if not len(run.due):
         return "no request was due in the measured time"
-    lag, allowed = percentile(sent - due, 0.5), max(LAG_FLOOR_S, LAG_SHARE * target.p99_s)
+    lag, allowed = percentile(run.sent - run.due, 0.5), max(LAG_FLOOR_S, LAG_SHARE * target.p99_s)
     if lag > allowed:
         return f"the generator could not keep up: it sent half of the requests over {lag * 1000:.0f} ms late"
-    reported, servers = percentile(done - due, 0.99), percentile(done - sent, 0.99)
+    reported, servers = percentile(run.done - run.due, 0.99), percentile(run.done - run.sent, 0.99)
     own = reported - servers
     if reported > target.p99_s >= servers - own:
         return f"the generator was late in sending: {own * 1000:.0f} ms of the p99 are its own"
-    return ""
+    return "" if servers > target.p99_s else _why_cut_short(run, load)
+
+
+def _why_cut_short(run: Samples, load: Load) -> str:
+    return (
+        ""
+        if run.complete
+        else f"{load.max_in_flight} requests were unanswered at once, and the generator holds no more"
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -107,6 +107,15 @@ class Samples:
     kind: NDArray[np.int16]
     kinds: tuple[str, ...]
     complete: bool
+
+    def measured(self, load: Load) -> Samples:
+        """Those due after ramp and warm-up; all of them where so many waited that the run ended before."""
+        chosen = self.due >= load.measured_from_s
+        if not self.complete and not chosen.any():
+            return self
+        return replace(
+            self, due=self.due[chosen], sent=self.sent[chosen], done=self.done[chosen], kind=self.kind[chosen]
+        )
 
     def save(self, file: Path | BinaryIO) -> None:
         np.savez(

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mldeploy.loadtest.capacity import CONFIRMATIONS, PRECISION, find_capacity
+from mldeploy.loadtest.capacity import CONFIRMATIONS, MAX_RATE, PRECISION, find_capacity
 from mldeploy.loadtest.report import Result, Target
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ def result(rate: float, p99_s: float, invalid: str = "") -> Result:
         errors={},
         lateness_p99_s=0.0,
         target=TARGET,
+        cut_short="",
         invalid=invalid,
     )
 
@@ -86,4 +87,6 @@ def test_a_search_that_ends_at_what_the_generator_can_send_says_so() -> None:
 
 def test_an_endpoint_without_a_limit_ends_the_search_at_the_highest_rate_allowed() -> None:
     found = find_capacity(lambda rate: result(rate, 0.001), start=50)
-    assert found.rate == 50 * 2**8
+    assert found.rate == MAX_RATE
+    assert found.limited_by_search
+    assert not find_capacity(queue(130), start=50).limited_by_search

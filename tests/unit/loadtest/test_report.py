@@ -83,6 +83,14 @@ def test_answers_that_pile_up_lower_the_achieved_rate() -> None:
     assert judge(half_as_fast).achieved_rate == pytest.approx(50, rel=0.01)
 
 
+def test_the_achieved_rate_is_of_good_answers_whenever_the_last_one_came() -> None:
+    latency, kind = np.full(1000, 0.001), np.zeros(1000)
+    latency[-1] = 9.0
+    assert judge(samples(LOAD, latency=latency)).achieved_rate == pytest.approx(100, rel=0.01)
+    kind[:500] = 2
+    assert judge(samples(LOAD, latency=0.001, kind=kind)).achieved_rate == pytest.approx(50, rel=0.01)
+
+
 def test_a_generator_that_cannot_keep_the_rate_makes_the_run_invalid_even_when_answers_are_fast() -> None:
     falling_behind = samples(LOAD, latency=0.001, late=0.009 * LOAD.due_times())
     result = judge(falling_behind)
@@ -109,10 +117,30 @@ def test_a_missed_target_counts_where_the_server_misses_it_by_more_than_the_gene
     assert judge(samples(LOAD, latency=slow, late=late)).verdict == verdict
 
 
-def test_a_run_cut_short_by_the_bound_is_invalid() -> None:
-    result = judge(samples(LOAD, latency=0.001, complete=False))
-    assert result.verdict == "invalid"
-    assert "4096" in result.invalid
+@pytest.mark.parametrize(
+    ("latency_s", "late_s", "verdict"),
+    [
+        (0.001, 0.0, "invalid"),  # the server answers in time: the rate asks for more than the generator holds
+        (5.0, 0.0, "missed"),  # it hangs
+        (5.0, 1.0, "invalid"),  # the generator itself did not get to sending
+    ],
+)
+def test_a_run_cut_short_by_the_bound_counts_where_the_server_was_what_misses_the_target(
+    latency_s: float, late_s: float, verdict: str
+) -> None:
+    result = judge(samples(LOAD, latency=latency_s, late=late_s, complete=False))
+    assert result.verdict == verdict
+    assert "4096" in result.cut_short
+    assert bool(result.invalid) == (verdict == "invalid")
+
+
+def test_a_run_cut_short_in_its_warm_up_is_judged_by_that() -> None:
+    load = Load("http://127.0.0.1/predict", rate=100, duration_s=5, warmup_s=20)
+    whole = samples(load, latency=10.0, kind=1, complete=False)
+    begun = whole.due < 3
+    due, sent, done, kind = whole.due[begun], whole.sent[begun], whole.done[begun], whole.kind[begun]
+    result = judge(Samples(due, sent, done, kind, whole.kinds, complete=False), load)
+    assert (result.requests, result.verdict) == (300, "missed")
 
 
 def test_a_run_without_a_measured_request_is_invalid() -> None:

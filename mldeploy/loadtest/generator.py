@@ -18,7 +18,7 @@ from gevent.pool import Pool
 from gevent.socket import gaierror
 from gevent.ssl import SSLContext, SSLError, create_default_context
 from geventhttpclient.client import HTTPClientPool
-from geventhttpclient.response import HTTPConnectionClosed
+from geventhttpclient.response import HTTPConnectionClosed, HTTPParseError
 
 from mldeploy.loadtest.samples import Job, Pulse, Samples
 
@@ -32,6 +32,7 @@ FAILURES: tuple[tuple[tuple[type[BaseException], ...], str], ...] = (
     ((TimeoutError, gevent.Timeout), "timeout"),
     ((ConnectionRefusedError,), "connection refused"),
     ((ConnectionResetError, BrokenPipeError, HTTPConnectionClosed), "connection lost"),
+    ((HTTPParseError,), "broken answer"),
     ((gaierror,), "unknown host"),
     ((SSLError,), "TLS failure"),
 )
@@ -115,7 +116,7 @@ class Caller(FastHttpUser):
             done = self.elapsed()
             # Locust's own figures count from when a request was due as well.
             response.request_meta["response_time"] = (done - recorder.due[number]) * 1000
-            kind = _kind(response.status_code, response.error if response.status_code == 0 else None)
+            kind = _kind(response.status_code, response.request_meta["exception"])
             recorder.record(number, done, kind)
             if kind:
                 response.failure(kind)
@@ -145,9 +146,11 @@ class Share(Caller):
 
 
 def _kind(status: int, failure: BaseException | None) -> str:
-    """The name of an error for the report; "" for a good answer."""
-    if status:
-        return "" if status == 200 else f"HTTP {status}"
+    """The name of an error for the report; "" for a good answer, which is one whose body came whole."""
+    if status not in (0, 200):
+        return f"HTTP {status}"
+    if failure is None:
+        return ""
     cause = getattr(failure, "original", failure)  # what made the client give up
     return next((name for kinds, name in FAILURES if isinstance(cause, kinds)), type(cause).__name__)
 

@@ -6,11 +6,12 @@ import asyncio
 import threading
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+Breaks = Literal["closes", "stalls"]
 ANSWER = b'{"predictions": [{"value": 1.0}]}'
 
 
@@ -42,8 +43,8 @@ class _Worker:
 
 
 class _Connection(asyncio.Protocol):
-    def __init__(self, worker: _Worker, status: str) -> None:
-        self.worker, self.status = worker, status
+    def __init__(self, worker: _Worker, status: str, breaks: Breaks | None) -> None:
+        self.worker, self.status, self.breaks = worker, status, breaks
         self.buffer = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -63,20 +64,28 @@ class _Connection(asyncio.Protocol):
         loop.call_later(self.worker.wait(loop.time()), self.answer)
 
     def answer(self) -> None:
-        head = f"HTTP/1.1 {self.status}\r\nContent-Type: application/json\r\nContent-Length: {len(ANSWER)}\r\n\r\n"
+        length = len(ANSWER) * 1000 if self.breaks else len(ANSWER)
+        head = f"HTTP/1.1 {self.status}\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n"
         self.transport.write(head.encode() + ANSWER)
+        if self.breaks == "closes":
+            self.transport.close()
 
 
 @contextmanager
-def serving(stall: Stall | None = None, service_s: float = 0.0, status: str = "200 OK") -> Iterator[str]:
-    """The URL of a server that runs until the block ends; it takes `service_s` over each answer, one at a time."""
+def serving(
+    stall: Stall | None = None, service_s: float = 0.0, status: str = "200 OK", breaks: Breaks | None = None
+) -> Iterator[str]:
+    """The URL of a server that runs until the block ends; it takes `service_s` over each answer, one at a time.
+
+    Where it `breaks`, a body ends before the length it was announced with: the connection closes, or stalls.
+    """
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
 
     async def listen() -> asyncio.Server:
         worker = _Worker(stall, service_s, loop.time())
-        return await loop.create_server(lambda: _Connection(worker, status), "127.0.0.1", 0, backlog=4096)
+        return await loop.create_server(lambda: _Connection(worker, status, breaks), "127.0.0.1", 0, backlog=4096)
 
     server = asyncio.run_coroutine_threadsafe(listen(), loop).result()
     try:

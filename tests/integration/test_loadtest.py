@@ -25,6 +25,8 @@ from tests.integration.stalling_server import Stall, serving
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tests.integration.stalling_server import Breaks
+
 ROWS = [{"a": 1.0}, {"a": 2.0}]
 STALL = Stall(period_s=10.0, length_s=1.0)
 
@@ -72,12 +74,16 @@ def test_a_stalled_server_does_not_hold_back_what_is_due() -> None:
     assert ticks[-1].answered <= len(run.due)
 
 
-def test_more_unanswered_requests_than_the_bound_end_the_run_as_invalid() -> None:
+@pytest.mark.parametrize(("target_s", "verdict"), [(10, "invalid"), (0.5, "missed")])
+def test_more_unanswered_requests_than_the_bound_end_the_run_and_a_server_that_hangs_is_charged(
+    target_s: float, verdict: str
+) -> None:
     with serving(Stall(period_s=1.0, length_s=1.0)) as url:
-        load = Load(f"{url}/predict", rate=100, duration_s=30, max_in_flight=20, timeout_s=2)
+        load = Load(f"{url}/predict", rate=100, duration_s=30, warmup_s=1, max_in_flight=20, timeout_s=2)
         started = time.monotonic()
-        result = summarize(load, run_load(load, ROWS), Target(p99_s=10))
-    assert result.verdict == "invalid"
+        result = summarize(load, run_load(load, ROWS), Target(target_s))
+    assert result.verdict == verdict
+    assert "20 requests were unanswered at once" in result.cut_short
     assert time.monotonic() - started < load.duration_s
 
 
@@ -87,6 +93,14 @@ def test_an_answer_after_the_time_limit_is_an_error() -> None:
         result = summarize(load, run_load(load, ROWS), Target(p99_s=10, max_error_rate=0.5))
     assert list(result.errors) == ["timeout"]
     assert result.error_rate == pytest.approx(0.3, abs=0.1)
+
+
+@pytest.mark.parametrize(("breaks", "kind"), [("closes", "broken answer"), ("stalls", "timeout")])
+def test_an_answer_whose_body_does_not_come_whole_is_an_error(breaks: Breaks, kind: str) -> None:
+    with serving(breaks=breaks) as url:
+        load = Load(f"{url}/predict", rate=50, duration_s=0.5, timeout_s=0.5)
+        result = summarize(load, run_load(load, ROWS), Target(p99_s=10))
+    assert result.errors == {kind: 25}
 
 
 @pytest.mark.parametrize("status", ["503 Service Unavailable", "308 Permanent Redirect", "422 Unprocessable Content"])

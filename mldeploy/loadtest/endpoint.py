@@ -6,6 +6,8 @@ import ipaddress
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+import httpx
+
 from mldeploy.errors import UsageError
 from mldeploy.host.names import address_of, public_address
 
@@ -18,8 +20,12 @@ def find_endpoint(url: str) -> str:
 
     Raises UsageError when it is no URL.
     """
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    try:
+        parts = httpx.URL(url)
+        usable = parts.scheme in ("http", "https") and bool(parts.host) and urlsplit(url).port != 0
+    except (httpx.InvalidURL, ValueError):
+        usable = False
+    if not usable:
         raise UsageError(f"{url} is not a URL", remedy="Give one such as http://127.0.0.1:8000.")
     return url if parts.path.strip("/") else f"{url.rstrip('/')}/predict"
 
@@ -27,7 +33,7 @@ def find_endpoint(url: str) -> str:
 def check_may_load(url: str, config: Config, *, owned: bool) -> None:
     """Raise UsageError unless `url` is on this machine, or on a host of mldeploy.toml, or `owned` by word."""
     name = urlsplit(url).hostname or ""
-    if owned or _is_loopback(name) or name in {where for host in config.hosts for where in _names_of(host, config)}:
+    if owned or _is_loopback(name) or name in {where for host in config.hosts for where in names_of(host, config)}:
         return
     raise UsageError(
         f"{name} is neither this machine nor a host that is written down",
@@ -36,7 +42,7 @@ def check_may_load(url: str, config: Config, *, owned: bool) -> None:
     )
 
 
-def _names_of(host: str, config: Config) -> set[str]:
+def names_of(host: str, config: Config) -> set[str]:
     """The names and addresses by which a host may stand in a URL."""
     return {public_address(host, config), address_of(host, config)}
 

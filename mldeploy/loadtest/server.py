@@ -16,11 +16,22 @@ if TYPE_CHECKING:
 READING_TIMEOUT_S = 5.0
 
 
+def metrics_url(url: str) -> str:
+    """Where an app keeps its metrics whose `/predict` is `url`: beside it; for other endpoints, at the root.
+
+    >>> metrics_url("https://example.com/churn/predict")
+    'https://example.com/churn/metrics'
+    """
+    parts = urlsplit(url)
+    folder, _, last = parts.path.rpartition("/")
+    return urlunsplit(parts._replace(path=f"{folder if last == 'predict' else ''}/metrics", query=""))
+
+
 def read_metrics(url: str, access: Access) -> Reading | None:
     """What the server at `url` has counted; None where it has no such /metrics or does not let us see it."""
     try:
         answer = httpx.get(
-            urlunsplit(urlsplit(url)._replace(path="/metrics", query="")),
+            metrics_url(url),
             headers=access.headers(),
             verify=context(access.authority),
             timeout=READING_TIMEOUT_S,

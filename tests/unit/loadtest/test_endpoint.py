@@ -6,6 +6,7 @@ from mldeploy.config import Config, HostConfig
 from mldeploy.errors import UsageError
 from mldeploy.loadtest.endpoint import check_may_load, find_endpoint
 from mldeploy.loadtest.samples import Load
+from mldeploy.loadtest.server import metrics_url
 
 ONE = Config(hosts={"prod": HostConfig(address="203.0.113.7")})
 
@@ -21,7 +22,17 @@ def test_the_endpoint_is_the_url_with_its_path_or_predict(url: str, endpoint: st
     assert find_endpoint(url) == endpoint
 
 
-@pytest.mark.parametrize("url", ["127.0.0.1:8000", "ftp://127.0.0.1"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "127.0.0.1:8000",
+        "ftp://127.0.0.1",
+        "http://127.0.0.1:80a",
+        "http://127.0.0.1:70000",
+        "http://[::1",
+        "http://a\x00b",
+    ],
+)
 def test_what_is_no_url_is_refused(url: str) -> None:
     with pytest.raises(UsageError, match="not a URL"):
         find_endpoint(url)
@@ -49,3 +60,15 @@ def test_any_other_machine_may_be_loaded_only_by_its_owners_word() -> None:
 def test_a_run_is_bounded_in_time() -> None:
     with pytest.raises(UsageError, match="3600 s"):
         Load("http://127.0.0.1/predict", rate=1, duration_s=3599, warmup_s=2)
+
+
+@pytest.mark.parametrize(
+    ("url", "metrics"),
+    [
+        ("https://a.example/predict", "https://a.example/metrics"),
+        ("https://a.example/churn/predict?x=1", "https://a.example/churn/metrics"),
+        ("http://127.0.0.1:8000/v2/models/churn/infer", "http://127.0.0.1:8000/metrics"),
+    ],
+)
+def test_the_metrics_of_an_app_are_beside_its_predict(url: str, metrics: str) -> None:
+    assert metrics_url(url) == metrics

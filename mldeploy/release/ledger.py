@@ -54,6 +54,10 @@ class LoadtestRecord(Record):
     target_error_rate: float
     met: bool
 
+    @property
+    def error_rate(self) -> float:
+        return self.errors / self.requests
+
     def like(self, other: LoadtestRecord) -> bool:
         """Whether both were made with the same load, so that their latencies can be compared."""
         return (self.asked_rate, self.rows_per_request, self.arrivals) == (
@@ -85,8 +89,8 @@ class History:
     """What the ledger says. `served` is the stack of releases that served, the present one last.
 
     A rollback takes off it what it rolled back from, so that the next one goes further back. `loadtests` are
-    those of each release, the last one last; `events` are all others. Of an app that was destroyed nothing is left
-    but its events, so that a later release has a number of its own.
+    those of each release, in the order of time as the releases are by their last one; `events` are all others. Of an
+    app that was destroyed nothing is left but its events, so that a later release has a number of its own.
     """
 
     events: tuple[Event, ...] = ()
@@ -132,7 +136,7 @@ def replay(text: str) -> History:
     loadtests: dict[str, tuple[LoadtestRecord, ...]] = {}
     for event in lines:
         if event.loadtest:
-            loadtests[event.release] = (*loadtests.get(event.release, ()), event.loadtest)
+            loadtests[event.release] = (*loadtests.pop(event.release, ()), event.loadtest)
     releases: dict[str, ReleaseRecord] = {}
     served: list[str] = []
     before: list[str] = []

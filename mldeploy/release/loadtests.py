@@ -15,7 +15,7 @@ from mldeploy.release.lock import whoami
 
 if TYPE_CHECKING:
     from mldeploy.bundle import Manifest
-    from mldeploy.config import Config
+    from mldeploy.config import Config, SloConfig
     from mldeploy.host.executor import Executor
     from mldeploy.release.ledger import History
 
@@ -27,6 +27,7 @@ class UnderTest:
     folder: AppFolder
     release: str
     version: str
+    bundle_id: str
 
     @property
     def container(self) -> str:
@@ -41,7 +42,8 @@ def serving_release(executor: Executor, app: str) -> UnderTest:
         raise MldeployError(
             f"nothing of {app} serves on {executor.name}", remedy=f"Ship it first: mldeploy ship --host {executor.name}"
         )
-    return UnderTest(folder, history.serving, history.releases[history.serving].version)
+    record = history.releases[history.serving]
+    return UnderTest(folder, history.serving, record.version, record.bundle_id)
 
 
 def short_lived_key(executor: Executor, tested: UnderTest, seconds: float, scope: str = "predict") -> str:
@@ -77,16 +79,19 @@ def record_loadtest(executor: Executor, tested: UnderTest, loadtest: LoadtestRec
 
 def previous_like(history: History, tested: UnderTest, loadtest: LoadtestRecord) -> tuple[str, LoadtestRecord] | None:
     """The last load test of another release that was made with the same load, and that release."""
-    others = [name for name in history.releases if name != tested.release]
+    others = [name for name in history.loadtests if name in history.releases and name != tested.release]
     for name in reversed(others):
-        for earlier in reversed(history.loadtests.get(name, ())):
+        for earlier in reversed(history.loadtests[name]):
             if earlier.like(loadtest):
                 return name, earlier
     return None
 
 
 def require_passed(manifest: Manifest, config: Config) -> None:
-    """Raise MldeployError unless this very bundle met its target in its last load test on the staging host."""
+    """Raise MldeployError unless the last load test of this very bundle on the staging host is within `[slo]`.
+
+    What the run itself was held to may have been anything.
+    """
     staging = config.loadtest.staging
     if staging is None:
         raise UsageError(
@@ -97,19 +102,35 @@ def require_passed(manifest: Manifest, config: Config) -> None:
     app = config.app.name or manifest.name
     with connect(staging, config) as ssh:
         history = read_ledger(ssh, AppFolder(app))
-    releases = [name for name, record in history.releases.items() if record.bundle_id == manifest.bundle_id]
-    tests = [test for name in releases for test in history.loadtests.get(name, ())]
-    if not tests or not tests[-1].met:
+    if cause := why_not_passed(manifest.bundle_id, history, config.slo):
+        at = f" --qps {config.slo.peak_qps:g}" if config.slo.peak_qps else ""
         raise MldeployError(
             f"{app} {manifest.version} has not passed a load test on {staging}",
-            cause=_why_not_passed(releases, tests, staging),
-            remedy=f"Ship it there, and run `mldeploy loadtest --host {staging}`.",
+            cause=cause,
+            remedy=f"Ship it there, and run `mldeploy loadtest{at} --host {staging}`.",
         )
 
 
-def _why_not_passed(releases: list[str], tests: list[LoadtestRecord], host: str) -> str:
+def why_not_passed(bundle_id: str, history: History, slo: SloConfig) -> str:
+    """What the last load test of a bundle lacks of `slo`, on the host of this history; empty when it has passed."""
+    releases = [name for name, record in history.releases.items() if record.bundle_id == bundle_id]
     if not releases:
-        return f"{host} never had it"
-    if not tests:
-        return f"{', '.join(releases)} on {host} was never tested"
-    return f"in its last test the p99 was {tests[-1].p99_s * 1000:.1f} ms, with {tests[-1].errors} errors"
+        return "that host never had it"
+    tested = [name for name in history.loadtests if name in releases]
+    if not tested:
+        return f"{', '.join(releases)} was never tested there"
+    short = _shortcomings(history.loadtests[tested[-1]][-1], slo)
+    return f"in its last test {', '.join(short)}" if short else ""
+
+
+def _shortcomings(test: LoadtestRecord, slo: SloConfig) -> list[str]:
+    short = []
+    if test.p99_s * 1000 > slo.p99_ms:
+        short.append(f"the p99 was {test.p99_s * 1000:.1f} ms of {slo.p99_ms:g} allowed")
+    if test.error_rate > slo.max_error_rate:
+        short.append(f"{test.error_rate:.2%} failed of {slo.max_error_rate:.2%} allowed")
+    if slo.peak_qps and test.asked_rate < slo.peak_qps:
+        short.append(f"{test.asked_rate:g} requests a second were sent, and the peak is {slo.peak_qps:g}")
+    if not short and not test.met:
+        short.append("it missed the stricter target that it was given")
+    return short

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mldeploy import console
-from mldeploy.bundle import newest_bundle, read_bundle
+from mldeploy.bundle import read_bundle
 from mldeploy.cli.durations import duration
 from mldeploy.cli.loadtest_view import live, ms, show_capacity, show_comparison, show_cost, show_result
 from mldeploy.cli.release import App, Host
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
+    from mldeploy.bundle import Bundle
     from mldeploy.loadtest.report import Result, Target
     from mldeploy.loadtest.samples import Load, Samples, Workers
     from mldeploy.loadtest.subject import Subject
@@ -33,9 +34,9 @@ KEY_LIMIT_S = 86_400.0
 """How many runs a search may make, how long a key that the host gives outlives them, and how long it may live."""
 
 
-def ramp(text: str) -> float:
+def duration_or_none(text: str) -> float:
     """Like a duration, or 0 for none."""
-    return 0.0 if text.strip() == "0" else duration(text)
+    return 0.0 if re.fullmatch(r"0(ms|s|m)?", text.strip()) else duration(text)
 
 
 def host_and_port(text: str | None) -> str | None:
@@ -59,7 +60,7 @@ def loadtest(
         float | None, typer.Option("--duration", parser=duration, metavar="TIME", help="How long to measure [30s].")
     ] = None,
     warmup_s: Annotated[
-        float, typer.Option("--warmup", parser=duration, metavar="TIME", help="Load before measuring.")
+        float, typer.Option("--warmup", parser=duration_or_none, metavar="TIME", help="Load before measuring.")
     ] = "2s",  # type: ignore[assignment]  # the parser reads the default as well
     p99_s: Annotated[
         float | None,
@@ -73,7 +74,10 @@ def loadtest(
         float, typer.Option("--timeout", parser=duration, metavar="TIME", help="An answer after it is an error.")
     ] = "10s",  # type: ignore[assignment]
     ramp_s: Annotated[
-        float, typer.Option("--ramp", parser=ramp, metavar="TIME", help="Rise to the rate in so long, before warm-up.")
+        float,
+        typer.Option(
+            "--ramp", parser=duration_or_none, metavar="TIME", help="Rise to the rate in so long, before warm-up."
+        ),
     ] = "0",  # type: ignore[assignment]
     rows_per_request: Annotated[int, typer.Option(min=1, max=10_000, help="Rows in each request.")] = 1,
     url: Annotated[str | None, typer.Option(help="Any endpoint that speaks /predict.")] = None,
@@ -84,7 +88,10 @@ def loadtest(
         typer.Option(envvar="MLDEPLOY_KEY", help="The API key; a host that is reached by SSH gives one by itself."),
     ] = None,
     bundle: Annotated[
-        Path | None, typer.Option(help="The bundle whose golden rows to send; default: the newest in build/.")
+        Path | None,
+        typer.Option(
+            help="The bundle whose golden rows to send; default: what serves on the host, else the newest in build/."
+        ),
     ] = None,
     mix: Annotated[
         Path | None,
@@ -115,19 +122,18 @@ def loadtest(
     from mldeploy.host.names import choose_host
     from mldeploy.loadtest.endpoint import check_may_load, find_endpoint
     from mldeploy.loadtest.report import Target
-    from mldeploy.loadtest.rows import read_rows, vary
     from mldeploy.loadtest.samples import Load, Workers
-    from mldeploy.loadtest.subject import anywhere, on_host
+    from mldeploy.loadtest.subject import anywhere, bundle_for, on_host
 
     if find_capacity and (csv or html):
         raise UsageError("--csv and --html are of one run; --find-capacity makes several")
+    for path in (csv, html):
+        if path and not path.parent.is_dir():
+            raise UsageError(f"{path} cannot be written", cause=f"there is no folder {path.parent}/", remedy="Make it.")
     config = load_config()
     endpoint = find_endpoint(url) if url else None
     if endpoint:
         check_may_load(endpoint, config, owned=owned)
-    chosen = read_bundle(bundle or newest_bundle(config.build_dir, app or config.app.name))
-    inputs = chosen.manifest.inputs
-    rows = read_rows(mix, inputs) if mix else vary(chosen.golden.instances, inputs)
     load = Load(
         url=endpoint or "",
         rate=qps,
@@ -148,10 +154,12 @@ def loadtest(
         if endpoint and not host
         else on_host(config, choose_host(config, host), endpoint, app=app, key=key, seconds=seconds)
     ) as subject:
+        if host and subject.on_host is None:
+            console.warn(f"{subject.url} is not on {host}: it gets no key from there, and nothing is recorded.")
         run = Run(
             subject,
             replace(load, url=subject.url),
-            rows,
+            _rows(subject, read_bundle(bundle) if bundle else bundle_for(subject, config, app), mix),
             target,
             Workers(workers, listen),
             peak_qps or config.slo.peak_qps,
@@ -176,6 +184,18 @@ class Run:
     where: Console
 
 
+def _rows(subject: Subject, bundle: Bundle, mix: Path | None) -> list[dict[str, Any]]:
+    """Those of `mix`, else golden rows and variations of them, without those that the release tested must refuse."""
+    from mldeploy.loadtest.rows import read_rows, vary, without_unseen
+
+    inputs, golden = bundle.manifest.inputs, bundle.golden.instances
+    if mix:
+        return read_rows(mix, inputs)
+    if subject.on_host and subject.on_host.rejects_unseen:
+        golden = without_unseen(golden, inputs) or golden
+    return vary(golden, inputs)
+
+
 def _once(run: Run, csv: Path | None, html: Path | None, *, json: bool) -> None:
     from mldeploy.loadtest.html import html_report
     from mldeploy.loadtest.report import write_csv
@@ -187,10 +207,6 @@ def _once(run: Run, csv: Path | None, html: Path | None, *, json: bool) -> None:
     before = read_metrics(subject.url, subject.metrics)
     samples, result = _measure(run, load)
     server = between(before, read_metrics(subject.url, subject.metrics))
-    if csv:
-        write_csv(samples, csv)
-    if html:
-        html.write_text(html_report(load, samples, result, server), encoding="utf-8")
     show_result(result, server, run.where)
     counts = subject.on_host and result.verdict != "invalid"
     comparison = record(subject.on_host, load, samples, result) if subject.on_host and counts else None
@@ -202,6 +218,13 @@ def _once(run: Run, csv: Path | None, html: Path | None, *, json: bool) -> None:
         console.emit_json(
             result.to_json() | {"server": server and server.to_json(), "comparison": comparison and asdict(comparison)}
         )
+    try:
+        if csv:
+            write_csv(samples, csv)
+        if html:
+            html.write_text(html_report(load, samples, result, server), encoding="utf-8")
+    except OSError as failure:
+        raise UsageError(f"{failure.filename} cannot be written", cause=str(failure.strerror)) from failure
     _judge(result)
 
 

@@ -52,6 +52,12 @@ def vary(rows: Sequence[dict[str, Any]], inputs: Sequence[Input], count: int = V
     return varied
 
 
+def without_unseen(rows: Sequence[dict[str, Any]], inputs: Sequence[Input]) -> list[dict[str, Any]]:
+    """The rows whose every category is one that training saw, or missing."""
+    seen = {field.name: {None, *field.categories} for field in inputs if field.categories}
+    return [row for row in rows if all(row[name] in values for name, values in seen.items())]
+
+
 def bodies_of(rows: Sequence[dict[str, Any]], rows_per_request: int) -> tuple[str, ...]:
     """JSON bodies of so many rows each, which between them hold every row at least once."""
     cycle = itertools.cycle(rows)

@@ -43,8 +43,8 @@ class _Worker:
 
 
 class _Connection(asyncio.Protocol):
-    def __init__(self, worker: _Worker, status: str, breaks: Breaks | None) -> None:
-        self.worker, self.status, self.breaks = worker, status, breaks
+    def __init__(self, worker: _Worker, status: str, breaks: Breaks | None, heads: list[bytes]) -> None:
+        self.worker, self.status, self.breaks, self.heads = worker, status, breaks, heads
         self.buffer = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -60,6 +60,7 @@ class _Connection(asyncio.Protocol):
         if len(body) < length:
             return
         self.buffer = b""
+        self.heads.append(head)
         loop = asyncio.get_running_loop()
         loop.call_later(self.worker.wait(loop.time()), self.answer)
 
@@ -73,19 +74,27 @@ class _Connection(asyncio.Protocol):
 
 @contextmanager
 def serving(
-    stall: Stall | None = None, service_s: float = 0.0, status: str = "200 OK", breaks: Breaks | None = None
+    stall: Stall | None = None,
+    service_s: float = 0.0,
+    status: str = "200 OK",
+    breaks: Breaks | None = None,
+    heads: list[bytes] | None = None,
 ) -> Iterator[str]:
     """The URL of a server that runs until the block ends; it takes `service_s` over each answer, one at a time.
 
     Where it `breaks`, a body ends before the length it was announced with: the connection closes, or stalls.
+    What requests began with is added to `heads`.
     """
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
 
     async def listen() -> asyncio.Server:
+        asked = [] if heads is None else heads
         worker = _Worker(stall, service_s, loop.time())
-        return await loop.create_server(lambda: _Connection(worker, status, breaks), "127.0.0.1", 0, backlog=4096)
+        return await loop.create_server(
+            lambda: _Connection(worker, status, breaks, asked), "127.0.0.1", 0, backlog=4096
+        )
 
     server = asyncio.run_coroutine_threadsafe(listen(), loop).result()
     try:

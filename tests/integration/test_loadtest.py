@@ -133,9 +133,26 @@ def test_the_command_exits_by_the_verdict(tmp_path: Path) -> None:
     assert met.outcome["verdict"] == "met"
     assert missed.exit_code == 4
     assert "the target is missed" in missed.stderr
+    elsewhere = mldeploy(tmp_path, *asked, "--url", url, "--csv", "out/run.csv")
+    assert elsewhere.exit_code == 2
+    assert "there is no folder out/" in elsewhere.stderr
     foreign = mldeploy(tmp_path, *asked, "--url", "http://198.51.100.1")
     assert foreign.exit_code == 2
     assert "--i-own-this-host" in foreign.stderr
+
+
+def test_a_file_that_cannot_be_written_takes_nothing_from_the_result(tmp_path: Path) -> None:
+    bundle = linear_bundle(tmp_path).path
+    (tmp_path / "run.csv").mkdir()
+    with serving() as url:
+        ended = mldeploy(
+            tmp_path,
+            *("loadtest", "--qps", "40", "--duration", "500ms", "--warmup", "0", "--bundle", str(bundle), "--url", url),
+            *("--csv", "run.csv", "--p99", "5s"),
+        )
+    assert ended.exit_code == 2
+    assert "run.csv cannot be written" in ended.stderr
+    assert "20 in all" in ended.stdout
 
 
 def test_the_command_writes_a_page_and_the_raw_times_and_sends_the_rows_it_is_given(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from mldeploy.bundle import Input
 from mldeploy.errors import UsageError
-from mldeploy.loadtest.rows import bodies_of, read_rows, vary
+from mldeploy.loadtest.rows import bodies_of, read_rows, vary, without_unseen
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -85,6 +85,12 @@ def test_variations_stay_within_ranges_and_categories_and_begin_with_the_rows_th
     assert all((row["age"] is None) == (row["note"] == "b") for row in varied)
     assert len({json.dumps(row) for row in varied}) > 250
     assert vary(GOLDEN, RANGED, 500) == varied
+
+
+def test_rows_with_an_unseen_category_can_be_left_out() -> None:
+    unseen = {**GOLDEN[0], "plan": "gold"}
+    missing = {**GOLDEN[0], "plan": None, "note": "text has no categories"}
+    assert without_unseen([*GOLDEN, unseen, missing], RANGED) == [*GOLDEN, missing]
 
 
 def test_requests_of_several_rows_hold_every_row() -> None:

@@ -8,7 +8,7 @@ from locust.exception import StopUser
 # isort: split
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
 
 import gevent
@@ -16,14 +16,12 @@ import numpy as np
 from gevent.event import Event
 from gevent.pool import Pool
 from gevent.socket import gaierror
-from gevent.ssl import SSLContext, SSLError, create_default_context
+from gevent.ssl import SSLError
 from geventhttpclient.client import HTTPClientPool
 from geventhttpclient.response import HTTPConnectionClosed, HTTPParseError
 
 from mldeploy.loadtest.samples import Job, Pulse, Samples
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from mldeploy.loadtest.trust import tls_context
 
 HEADERS = {"Content-Type": "application/json", "Accept": "application/json"}
 
@@ -130,12 +128,13 @@ def prepare(job: Job) -> type[Caller]:
     url, load = urlsplit(job.load.url), job.load
     due = load.due_times()[job.share :: job.shares]
     bodies = tuple(job.bodies[(job.share + job.shares * number) % len(job.bodies)] for number in range(len(job.bodies)))
+    context = tls_context(job.access.authority)  # one for all connections: making one reads every root certificate
     Share.host = f"{url.scheme}://{url.netloc}"
     Share.client_pool = HTTPClientPool(
         concurrency=load.max_in_flight,
         connection_timeout=2 * load.timeout_s,
         network_timeout=2 * load.timeout_s,  # the limit on the whole request ends it first
-        ssl_context_factory=_shared_context(job.access.authority),
+        ssl_context_factory=lambda: context,
     )
     Share.job, Share.recorder, Share.finished = replace(job, bodies=bodies), Recorder(due), Event()
     return Share
@@ -153,11 +152,3 @@ def _kind(status: int, failure: BaseException | None) -> str:
         return ""
     cause = getattr(failure, "original", failure)  # what made the client give up
     return next((name for kinds, name in FAILURES if isinstance(cause, kinds)), type(cause).__name__)
-
-
-def _shared_context(authority: str | None) -> Callable[[], SSLContext]:
-    """One TLS context for all connections: making one reads every root certificate."""
-    context = create_default_context()
-    if authority:
-        context.load_verify_locations(cadata=authority)
-    return lambda: context

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import httpx
 
-from mldeploy.loadtest.client import context
+from mldeploy.loadtest.trust import tls_context
 from mldeploy.metrics import Reading, parse
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def read_metrics(url: str, access: Access) -> Reading | None:
         answer = httpx.get(
             metrics_url(url),
             headers=access.headers(),
-            verify=context(access.authority),
+            verify=tls_context(access.authority),
             timeout=READING_TIMEOUT_S,
         )
     except httpx.HTTPError:

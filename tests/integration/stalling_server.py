@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Iterator
 
 Breaks = Literal["closes", "stalls"]
@@ -79,6 +80,7 @@ def serving(
     status: str = "200 OK",
     breaks: Breaks | None = None,
     heads: list[bytes] | None = None,
+    tls: ssl.SSLContext | None = None,
 ) -> Iterator[str]:
     """The URL of a server that runs until the block ends; it takes `service_s` over each answer, one at a time.
 
@@ -93,12 +95,12 @@ def serving(
         asked = [] if heads is None else heads
         worker = _Worker(stall, service_s, loop.time())
         return await loop.create_server(
-            lambda: _Connection(worker, status, breaks, asked), "127.0.0.1", 0, backlog=4096
+            lambda: _Connection(worker, status, breaks, asked), "127.0.0.1", 0, backlog=4096, ssl=tls
         )
 
     server = asyncio.run_coroutine_threadsafe(listen(), loop).result()
     try:
-        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        yield f"{'https' if tls else 'http'}://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     finally:
         loop.call_soon_threadsafe(server.close)
         loop.call_soon_threadsafe(loop.stop)

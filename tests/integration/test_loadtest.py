@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import socket
+import ssl
 import sys
 import time
 from dataclasses import replace
@@ -17,10 +18,11 @@ import pytest
 from mldeploy.errors import MldeployError
 from mldeploy.loadtest.report import Target, percentile, summarize
 from mldeploy.loadtest.run import run_load
-from mldeploy.loadtest.samples import Load, Tick, Workers
+from mldeploy.loadtest.samples import Access, Load, Tick, Workers
 from tests.integration.bundles import linear_bundle
 from tests.integration.command import mldeploy, start
 from tests.integration.stalling_server import Stall, serving
+from tests.rig import keys
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -74,12 +76,12 @@ def test_a_stalled_server_does_not_hold_back_what_is_due() -> None:
     assert ticks[-1].answered <= len(run.due)
 
 
-@pytest.mark.parametrize(("target_s", "verdict"), [(10, "invalid"), (0.5, "missed")])
+@pytest.mark.parametrize(("target_s", "verdict"), [(10, "invalid"), (2, "missed")])
 def test_more_unanswered_requests_than_the_bound_end_the_run_and_a_server_that_hangs_is_charged(
     target_s: float, verdict: str
 ) -> None:
-    with serving(Stall(period_s=1.0, length_s=1.0)) as url:
-        load = Load(f"{url}/predict", rate=100, duration_s=30, warmup_s=1, max_in_flight=20, timeout_s=2)
+    with serving(Stall(period_s=10.0, length_s=10.0)) as url:
+        load = Load(f"{url}/predict", rate=100, duration_s=30, warmup_s=1, max_in_flight=20, timeout_s=4)
         started = time.monotonic()
         result = summarize(load, run_load(load, ROWS), Target(target_s))
     assert result.verdict == verdict
@@ -93,6 +95,18 @@ def test_an_answer_after_the_time_limit_is_an_error() -> None:
         result = summarize(load, run_load(load, ROWS), Target(p99_s=10, max_error_rate=0.5))
     assert list(result.errors) == ["timeout"]
     assert result.error_rate == pytest.approx(0.3, abs=0.1)
+
+
+def test_the_authority_of_a_host_is_trusted_and_no_other_that_is_unknown(tmp_path: Path) -> None:
+    root, key, certificate = tmp_path / "root.pem", tmp_path / "root.key", tmp_path / "server.pem"
+    keys.authority(root, key)
+    certificate.write_bytes(b"".join(keys.server_certificate("127.0.0.1", root, key)))
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificate)
+    with serving(tls=context) as url:
+        load = Load(f"{url}/predict", rate=50, duration_s=0.5)
+        runs = [run_load(load, ROWS, access=access) for access in (Access(authority=root.read_text()), Access())]
+    assert [summarize(load, run, Target(p99_s=10)).errors for run in runs] == [{}, {"TLS failure": 25}]
 
 
 @pytest.mark.parametrize(("breaks", "kind"), [("closes", "broken answer"), ("stalls", "timeout")])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ssl
 
 
-def context(authority: str | None) -> ssl.SSLContext:
+def tls_context(authority: str | None) -> ssl.SSLContext:
     """TLS settings that trust the usual authorities and, where given, the one whose PEM this is."""
     trusting = ssl.create_default_context()
     if authority:

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from mldeploy.bundle import Outputs
-from mldeploy.model.scan import PACKAGES, STANDARD
+from mldeploy.model.names import PACKAGES, STANDARD
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

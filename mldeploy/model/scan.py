@@ -14,91 +14,24 @@ import pickle
 import zlib
 from dataclasses import dataclass
 from io import BytesIO
-from typing import IO, TYPE_CHECKING, Any, ClassVar
-
-import numpy as np
+from typing import IO, TYPE_CHECKING, Any
 
 from mldeploy.errors import UsageError
+from mldeploy.model.names import CODE, PACKAGES, STANDARD, is_known, may_be_called
 from mldeploy.model.recorded import recorded_version
+from mldeploy.model.standins import StandIn, array_dtype, count_of, stand_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
-PACKAGES = frozenset(
-    {
-        "catboost",
-        "category_encoders",
-        "imblearn",
-        "joblib",
-        "lightgbm",
-        "numpy",
-        "pandas",
-        "scipy",
-        "sklearn",
-        "xgboost",
-    }
-)
-"""Classes and functions of these may be named by a model."""
-
-STANDARD = frozenset(
-    {
-        *(f"builtins.{name}" for name in ("bool", "bytearray", "bytes", "complex", "dict", "float", "frozenset")),
-        *(f"builtins.{name}" for name in ("int", "list", "object", "range", "set", "slice", "str", "tuple", "type")),
-        "__builtin__.object",
-        "__builtin__.set",
-        "_codecs.encode",
-        "abc.ABCMeta",
-        "collections.OrderedDict",
-        "collections.defaultdict",
-        "copy_reg._reconstructor",
-        "copyreg.__newobj__",
-        "copyreg._reconstructor",
-        "datetime.date",
-        "datetime.datetime",
-        "datetime.timedelta",
-        "decimal.Decimal",
-        "functools.partial",
-        "inspect._empty",
-        "pandas.StringDtype",
-        *(f"pyarrow.lib.{name}" for name in ("_restore_array", "py_buffer", "type_for_alias")),
-    }
-)
-"""Single names that may be imported and called: the standard library's, and those that rebuild pandas' text."""
-
-BUILDERS = frozenset(
-    {
-        *(
-            "_frombuffer",
-            "_mareconstruct",
-            "_new_Index",
-            "_reconstruct",
-            "_ufunc_reconstruct",
-            "_unpickle_block",
-            "dtype",
-            "ndarray",
-            "new_Index",
-        ),
-        *("newObj", "scalar", "__bit_generator_ctor", "__generator_ctor", "__randomstate_ctor"),
-    }
-)
-"""Functions of trusted packages whose only work is to rebuild what was saved."""
-
-CODE = frozenset(
-    {"_create_code", "_create_function", "_create_type", "_make_function", "_make_skeleton_class", "CodeType"}
-)
-"""Functions of cloudpickle and dill (by any path) that make functions and classes of code in the file."""
-
-CLASSES_OF = (
-    *("catboost.", "category_encoders.", "imblearn.", "lightgbm.", "numpy._core.", "numpy.core.", "numpy.ma."),
-    *("numpy.random.", "pandas._libs.", "pandas.core.", "scipy.interpolate.", "scipy.sparse.", "scipy.stats."),
-    *("sklearn.", "xgboost."),
-)
-"""Where classes may be called while loading: none of theirs opens a file or starts a process."""
-
 PREFIXES = {b"\x1f\x8b": gzip.open, b"BZ": bz2.open, b"\xfd7zXZ": lzma.open, b"\x5d\x00": lzma.open}
 LZ4 = b"\x04\x22\x4d\x18"
 CHUNK = 1 << 24
+
+ARRAY = "joblib.numpy_pickle.NumpyArrayWrapper"
+ARRAY_STATE = {"allow_mmap", "dtype", "numpy_array_alignment_bytes", "order", "shape", "subclass"}
+OLD_ARRAYS = ".NDArrayWrapper", ".ZNDArrayWrapper"
 
 
 @dataclass(frozen=True)
@@ -130,9 +63,15 @@ def require_trusted(path: Path, trust: Iterable[str] = ()) -> Names:
     `trust` holds names of packages, modules, classes or functions. Raises UsageError naming what was found.
     """
     names = scan(path)
+    if any(name.endswith(OLD_ARRAYS) for name in names.imported):
+        raise UsageError(
+            f"{path.name} was saved by joblib before 0.10",
+            cause="its arrays lie in other files, which are opened without being looked at",
+            remedy="Open it with the joblib that saved it, and save it again with joblib 0.10 or later.",
+        )
     given = tuple(trust)
-    strange = sorted(name for name in names.imported if not (_is_known(name) or _is_under(name, given)))
-    called = sorted(name for name in names.called if not (_may_be_called(name) or _is_under(name, given)))
+    strange = sorted(name for name in names.imported if not (is_known(name) or _is_under(name, given)))
+    called = sorted(name for name in names.called if not (may_be_called(name) or _is_under(name, given)))
     found = list(dict.fromkeys([*strange, *called]))
     if found and all(_is_under(name, ["__main__"]) for name in found):
         raise UsageError(
@@ -168,7 +107,7 @@ def scan(path: Path) -> Names:
     """Read a joblib or pickle file, compressed or not, without importing or calling anything it names."""
     try:
         with _decompressed(path) as stream:
-            machine = _Machine(stream)
+            machine = _Machine(stream, arrays=True)
             machine.load()
     except UsageError:
         raise
@@ -200,65 +139,38 @@ def _decompressed(path: Path) -> IO[bytes]:
     return path.open("rb")
 
 
-class _StandIn:
-    """In place of an instance of any class: takes whatever pickle does to it and does nothing."""
-
-    name: ClassVar[str] = ""
-    calls: ClassVar[set[str]]
-
-    def __new__(cls, *_: Any, **__: Any) -> _StandIn:
-        # A class that the file brings itself is what a call gave, and so a stand-in of its own.
-        return super().__new__(cls if isinstance(cls, type) else type(cls))
-
-    def __init__(self, *arguments: Any, **_: Any) -> None:
-        self.arguments = arguments
-        self.calls.add(self.name)
-
-    def __setstate__(self, state: Any) -> None: ...
-
-    def __call__(self, *_: Any, **__: Any) -> _StandIn:
-        self.calls.add(f"{self.name}.__call__")
-        return self
-
-    def __setitem__(self, key: Any, value: Any) -> None: ...
-
-    def append(self, value: Any) -> None: ...
-
-    def extend(self, values: Any) -> None: ...
-
-    def add(self, value: Any) -> None: ...
-
-    def __hash__(self) -> int:
-        return id(self)
-
-    def __eq__(self, other: object) -> bool:
-        return self is other
-
-
 class _Machine(pickle._Unpickler):
-    """Python's own unpickler, whose imports give stand-ins and note their names."""
+    """Python's own unpickler, whose imports give stand-ins and note their names.
+
+    With `arrays` it reads what joblib writes, where an array's bytes follow its wrapper; else plain pickle.
+    """
 
     dispatch = pickle._Unpickler.dispatch.copy()
 
-    def __init__(self, stream: IO[bytes]) -> None:
+    def __init__(self, stream: IO[bytes], *, arrays: bool) -> None:
         super().__init__(stream)
         self.stream = stream
+        self.arrays = arrays
         self.imported: set[str] = set()
         self.called: set[str] = set()
         self.versions: dict[str, set[str]] = {}
 
-    def find_class(self, module: str, name: str) -> type[_StandIn]:
-        full = f"{module}.{name}"
-        self.imported.add(full)
-        return type(name, (_StandIn,), {"name": full, "calls": self.called})
+    def find_class(self, module: str, name: str) -> type[StandIn]:
+        self.imported.add(f"{module}.{name}")
+        owner, dot, _ = name.partition(".")
+        if dot and not owner.lstrip("_")[:1].isupper():
+            # A method of a class is reached so; through anything else leads a way out of the module.
+            self.imported.add(f"{module}.{owner}")
+            self.called.add(f"{module}.{owner}")
+        return stand_in(f"{module}.{name}", self.called, self.find_class)
 
     def load_build(self) -> None:
         state = self.stack[-1]  # type: ignore[attr-defined]
         super().load_build()  # type: ignore[misc]
         top = self.stack[-1]  # type: ignore[attr-defined]
-        if not isinstance(top, _StandIn):
+        if not isinstance(top, StandIn):
             return
-        if top.name.endswith("numpy_pickle.NumpyArrayWrapper"):
+        if self.arrays and top.name == ARRAY:
             self._skip_array(state)
         elif recorded := recorded_version(top.name, state):
             library, version = recorded
@@ -267,16 +179,18 @@ class _Machine(pickle._Unpickler):
     dispatch[pickle.BUILD[0]] = load_build  # type: ignore[assignment]
 
     def _skip_array(self, state: dict[str, Any]) -> None:
-        """Step over the bytes that joblib wrote behind the wrapper of an array."""
-        dtype = np.dtype(state["dtype"].arguments[0])
+        """Step over the bytes that joblib wrote behind the wrapper of an array; those of objects are a pickle."""
+        if not state.keys() <= ARRAY_STATE:
+            raise ValueError("an array has attributes that joblib does not give it")
+        dtype = array_dtype(state["dtype"])
         if dtype.hasobject:
-            nested = _Machine(self.stream)
+            nested = _Machine(self.stream, arrays=False)
             nested.imported, nested.called, nested.versions = self.imported, self.called, self.versions
             nested.load()
             return
         if state.get("numpy_array_alignment_bytes") is not None:
             self._skip(self.stream.read(1)[0])
-        self._skip(int(np.prod(state["shape"], dtype=np.int64)) * dtype.itemsize)
+        self._skip(count_of(state["shape"]) * dtype.itemsize)
 
     def _skip(self, size: int) -> None:
         while size > 0:
@@ -286,20 +200,6 @@ class _Machine(pickle._Unpickler):
             size -= read
 
 
-def _is_known(name: str) -> bool:
-    return name in STANDARD or name.partition(".")[0] in PACKAGES
-
-
-def _may_be_called(name: str) -> bool:
-    if name in STANDARD:
-        return True
-    last = name.rpartition(".")[2]
-    if name.partition(".")[0] in PACKAGES and (last in BUILDERS or last.startswith("__pyx_unpickle_")):
-        return True
-    is_class = last.lstrip("_")[:1].isupper()
-    return name == "joblib.numpy_pickle.NumpyArrayWrapper" or (is_class and name.startswith(CLASSES_OF))
-
-
 def _is_under(name: str, trusted: Sequence[str]) -> bool:
     return any(name == each or name.startswith(f"{each}.") for each in trusted)
 
@@ -307,4 +207,4 @@ def _is_under(name: str, trusted: Sequence[str]) -> bool:
 def _shortest(names: list[str]) -> list[str]:
     """What to trust: a package as a whole, but of a package that is trusted already the name itself."""
     roots = [(name.partition(".")[0], name) for name in names]
-    return list(dict.fromkeys(name if root in PACKAGES else root for root, name in roots))
+    return list(dict.fromkeys(name if root in PACKAGES or name in STANDARD else root for root, name in roots))

@@ -17,9 +17,9 @@ from sklearn.preprocessing import StandardScaler
 
 from mldeploy.errors import MldeployError, UsageError
 from mldeploy.model.child.session import Session
+from mldeploy.model.names import PACKAGES, STANDARD
 from mldeploy.model.package import package_model
 from mldeploy.model.process import Child
-from mldeploy.model.scan import PACKAGES, STANDARD
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -19,8 +19,9 @@ from sklearn.preprocessing import FunctionTransformer
 
 from mldeploy.errors import UsageError
 from mldeploy.model.child.session import Session
+from mldeploy.model.names import PACKAGES, STANDARD
 from mldeploy.model.package import package_model
-from mldeploy.model.scan import PACKAGES, STANDARD, require_trusted, scan
+from mldeploy.model.scan import require_trusted, scan
 
 if TYPE_CHECKING:
     from collections.abc import Callable

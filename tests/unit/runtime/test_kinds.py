@@ -25,8 +25,8 @@ from sklearn.tree import DecisionTreeClassifier
 
 from mldeploy.errors import UsageError
 from mldeploy.model.child.session import Session
+from mldeploy.model.names import PACKAGES, STANDARD
 from mldeploy.model.package import package_model
-from mldeploy.model.scan import PACKAGES, STANDARD
 from mldeploy_runtime.http.app import build_app
 from mldeploy_runtime.http.handling import Handling
 from mldeploy_runtime.http.routes import build_routes

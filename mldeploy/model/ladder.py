@@ -10,7 +10,7 @@ from mldeploy.errors import MldeployError, NotProvenError
 from mldeploy.model.parity import Comparison, Converter, prove
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from mldeploy.model.original import Answers, Original
     from mldeploy.model.rows import Rows
@@ -89,11 +89,19 @@ def climb(
     answers: Answers,
     tolerance: float,
     rungs: Sequence[str] = RUNGS,
+    reopen: Callable[[], None] = lambda: None,
 ) -> tuple[Proven, list[Attempt]]:
-    """Try each rung in turn. Raises ParityError when none is proven, NotConvertedError when none converts."""
+    """Try each rung in turn. Raises ParityError when none is proven, NotConvertedError when none converts.
+
+    A converter may end the original's process, or outlast its time: `reopen` brings the original back after it.
+    """
     attempts: list[Attempt] = []
     for rung in rungs:
-        converted = original.convert(rung, [field.type() for field in fields])
+        try:
+            converted = original.convert(rung, [field.type() for field in fields])
+        except MldeployError as failure:
+            converted = f"{failure.message}; {failure.remedy}"
+            reopen()
         if isinstance(converted, str):
             attempts.append(Attempt(rung, f"not converted: {converted}"))
             continue

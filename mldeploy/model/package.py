@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from mldeploy.bundle import Outputs, Unknown
     from mldeploy.config import Backend
     from mldeploy.model.environment import Needs
-    from mldeploy.model.ladder import Answering, Proven
+    from mldeploy.model.ladder import Answering, Attempt, Proven
     from mldeploy.model.original import Answers, Described
     from mldeploy.model.rows import Rows
     from mldeploy.model.signature import Field
@@ -104,22 +104,31 @@ def package_model(
             answers = replace(answers, outputs=_named(answers.outputs, outputs))
         assert answers.task is not None  # noqa: S101 - it has answered a row, or there would be no signature
         notes += _undecided(answers)
-        proven: Proven | None
-        try:
-            proven, attempts = climb(original, fields, rows, answers, tolerance)
-        except (NotConvertedError, ParityError) as failure:
-            if backend == "onnx":
-                raise
-            proven, attempts = None, failure.attempts
+        proven: Proven | None = None
+        attempts: list[Attempt] = []
+
+        def reopen() -> None:
+            child.restart()
+            original.open(trust, needs.versions, code, select)
+            # It knows the kind of the model from having answered.
+            original.answer(types, rows)
+
+        if backend != "native":
+            try:
+                proven, attempts = climb(original, fields, rows, answers, tolerance, reopen=reopen)
+            except (NotConvertedError, ParityError) as failure:
+                if backend == "onnx":
+                    raise
+                attempts = failure.attempts
         answered = rows.select([row for row in range(len(rows)) if answers.can_be_compared(row)])
         original_s = time_original(original, types, answered)
-        if proven is not None and backend != "native" and precision == "auto":
+        if proven is not None and precision == "auto":
             proven, tried = prefer_float32(
                 proven, original, types, rows, answers, lambda: proof_rows(fields, given, OTHER_SEED)
             )
             attempts += tried
         answering: Answering
-        if proven is None or backend == "native":
+        if proven is None:
             answering, attempt, cost = serve_as_it_is(
                 original,
                 types,

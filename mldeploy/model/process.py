@@ -50,19 +50,7 @@ class Child:
     def __enter__(self) -> Child:
         with contextlib.ExitStack() as stack:
             self.folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mldeploy-")))
-            log = stack.enter_context(self._log.open("wb"))
-            try:
-                self._process = subprocess.Popen(
-                    [self._python, CHILD, str(self._memory_limit), self._session],
-                    stdin=subprocess.PIPE,
-                    stdout=subprocess.PIPE,
-                    stderr=log,
-                    # Sets must come out in the same order each time, or the same model gives other bytes.
-                    env={**os.environ, "PYTHONHASHSEED": "0", "PYTHONWARNINGS": "ignore"},
-                    start_new_session=True,
-                )
-            except OSError as failure:
-                raise UsageError(f"{self._python} cannot be run", cause=str(failure)) from failure
+            self._process = self._started()
             stack.callback(self._end)
             self._stack = stack.pop_all()
         return self
@@ -71,6 +59,11 @@ class Child:
         self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._stack.close()
+
+    def restart(self) -> None:
+        """End the process, whatever it is at, and start another, which holds no model yet."""
+        self._end()
+        self._process = self._started()
 
     def ask(self, **request: Any) -> dict[str, Any]:
         """The answer to one request.
@@ -95,6 +88,21 @@ class Child:
     @property
     def _log(self) -> Path:
         return self.folder / "stderr"
+
+    def _started(self) -> subprocess.Popen[bytes]:
+        try:
+            with self._log.open("wb") as log:
+                return subprocess.Popen(
+                    [self._python, CHILD, str(self._memory_limit), self._session],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=log,
+                    # Sets must come out in the same order each time, or the same model gives other bytes.
+                    env={**os.environ, "PYTHONHASHSEED": "0", "PYTHONWARNINGS": "ignore"},
+                    start_new_session=True,
+                )
+        except OSError as failure:
+            raise UsageError(f"{self._python} cannot be run", cause=str(failure)) from failure
 
     def _read_line(self, what: str) -> bytes:
         assert self._process.stdout is not None  # noqa: S101

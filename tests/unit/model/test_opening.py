@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import importlib
+import json
 import pickle
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import joblib
+import numpy as np
 import pytest
 import sklearn
 from sklearn.cluster import DBSCAN
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
 from mldeploy.errors import MldeployError, UsageError
 from mldeploy.model.child.session import Session
 from mldeploy.model.names import PACKAGES, STANDARD
+from mldeploy.model.original import Original
 from mldeploy.model.package import package_model
 from mldeploy.model.process import Child
 
@@ -141,6 +144,39 @@ def test_a_hang_when_opening_ends_at_the_time_limit(tmp_path: Path) -> None:
     error = asked(path, time_limit_s=3)
     assert "within 3 s" in error.message
     assert "--time-limit" in error.remedy
+
+
+def test_a_process_that_hangs_gives_way_to_another(save: Save, churn: Any, tmp_path: Path) -> None:
+    hang = tmp_path / "hang.joblib"
+    hang.write_bytes(b"ctime\nsleep\n(I3600\ntR.")
+    with Child(hang, Path(sys.executable), 10) as child:
+        child.ask(do="packages")
+        child._time_limit_s = 0.1
+        with pytest.raises(MldeployError, match="within"):
+            child.ask(**request(hang))
+        child._time_limit_s = 60
+        child.restart()
+        assert child.ask(**request(save(churn)))["estimator"].startswith("Pipeline")
+
+
+def test_a_converter_that_crashes_the_process_is_one_that_failed(
+    save: Save, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    crash = tmp_path / "crash.joblib"
+    crash.write_bytes(b"cos\nabort\n(tR.")
+    convert = Original.convert
+
+    def crashing(self: Original, rung: str, types: Any) -> Any:
+        if rung == "exact":
+            self.ask(do="open", path=str(crash), packages=["os"], names=["os.abort"])
+        return convert(self, rung, types)
+
+    monkeypatch.setattr(Original, "convert", crashing)
+    model = LinearRegression().fit(np.arange(8.0).reshape(4, 2), [1.0, 2.0, 0.0, 4.0])
+    bundle = package_model(save(model), into=tmp_path / "build", precision="float64")
+    report = json.loads((bundle.path / "report" / "report.json").read_text())
+    assert [each["rung"] for each in report["attempts"]] == ["exact", "skl2onnx-float64"]
+    assert "SIGABRT" in report["attempts"][0]["outcome"]
 
 
 def test_a_model_that_needs_more_memory_than_allowed_says_so(tmp_path: Path) -> None:

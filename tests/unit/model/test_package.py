@@ -21,6 +21,7 @@ from typer.testing import CliRunner
 from mldeploy.bundle import read_bundle
 from mldeploy.cli import app
 from mldeploy.errors import ExitCode, MldeployError, UsageError
+from mldeploy.model.original import Original
 from mldeploy.model.package import package_model
 from tests.unit.model.conftest import mixed_columns
 
@@ -210,6 +211,22 @@ def test_a_name_that_cannot_be_a_key_is_refused_before_anything_is_written(
     with pytest.raises(UsageError, match="cannot be served"):
         package_model(save(model), into=tmp_path / "build")
     assert not (tmp_path / "build").exists()
+
+
+def test_a_model_to_be_served_as_it_is_meets_no_converter(
+    save: Save, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(Original, "convert", lambda *_: asked.append("a converter"))
+
+    def served(*_: Any, **__: Any) -> Any:
+        raise MldeployError("served")
+
+    monkeypatch.setattr("mldeploy.model.package.serve_as_it_is", served)
+    model = LinearRegression().fit(np.arange(8.0).reshape(4, 2), [1.0, 2.0, 0.0, 4.0])
+    with pytest.raises(MldeployError, match="served"):
+        package_model(save(model), into=tmp_path / "build", backend="native")
+    assert asked == []
 
 
 def test_a_model_that_nothing_converts_is_named(save: Save, tmp_path: Path) -> None:

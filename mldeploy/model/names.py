@@ -99,7 +99,7 @@ FUNCTIONS_OF = (
 REFUSED = frozenset(
     {
         *("_testing", "conftest", "test", "testing", "tests", "distutils", "externals", "f2py", "weave"),
-        *("computation", "compat", "dask", "datasets", "io", "lib", "spark"),
+        *("computation", "dask", "datasets", "io", "lib", "spark"),
         *("DataSource", "ExcelFile", "ExcelWriter", "HDFStore", "eval"),
         *("fromfile", "fromregex", "genfromtxt", "load", "load_npz", "loads", "loadtxt"),
         *("save", "save_npz", "savetxt", "savez", "savez_compressed"),

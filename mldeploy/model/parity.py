@@ -25,6 +25,9 @@ ROUNDING = ["MatMulScaleFusion"]
 # How many rows at once: all rows, then those asked again alone and in pairs, of which there are at most so many.
 BATCHES = (1000, 1, 2)
 MOST_ALONE = 100
+ORDINARY = ("sample", "drawn")
+"""Of probe rows, some are made to give huge answers."""
+
 NUMPY = {"float32": np.float32, "float64": np.float64, "int64": np.int64, "bool": np.bool_}
 
 
@@ -136,11 +139,13 @@ def _together(parts: list[Converted]) -> Converted:
 def compare(rows: Rows, answers: Answers, converted: Converted, tolerance: float) -> Comparison:
     """Compare every row that the original answered for a reason: labels must be equal, numbers within `tolerance`.
 
-    The error of a number is the smaller of the absolute and the relative one; a row's is that of its worst.
+    The error of a number is the smaller of the absolute and the relative one; a row's is that of its worst. Of an
+    output whose values or scores are all small, the absolute error is taken as a part of the largest.
     """
     kept = [row for row in range(len(rows)) if answers.can_be_compared(row)]
     expected, got = _numbers(answers, converted, kept)
-    errors = _row_errors(expected, got)
+    sizes = _sizes(expected, [rows.origins[row] for row in kept], _bounded(answers, kept))
+    errors = _row_errors(expected, got, sizes)
     flips = np.array([not _same(answers.labels, converted.labels, row) for row in kept], dtype=bool)
     over = errors > tolerance
     proof = Proof(
@@ -204,12 +209,31 @@ def _shaped(numbers: npt.NDArray[np.float64], shape: tuple[int, ...]) -> npt.NDA
     return numbers.reshape(shape) if numbers.size == np.prod(shape) else np.full(shape, np.nan)
 
 
-def _row_errors(expected: npt.NDArray[np.float64], got: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def _bounded(answers: Answers, kept: list[int]) -> slice:
+    """Which of the numbers of a row are probabilities."""
+    if answers.probabilities is None or not kept:
+        return slice(0, 0)
+    start = 0 if answers.values is None else np.size(answers.values[kept[0]])
+    return slice(start, start + np.size(answers.probabilities[kept[0]]))
+
+
+def _sizes(expected: npt.NDArray[np.float64], origins: list[str], bounded: slice) -> npt.NDArray[np.float64]:
+    """How large each output gets in ordinary rows, at most 1; 1 for `bounded` ones: double [numbers a row]."""
+    usual = [place for place, origin in enumerate(origins) if origin in ORDINARY]
+    found = np.abs(expected[usual] if usual else expected)
+    largest = np.where(np.isfinite(found), found, 0.0).max(axis=0, initial=0.0)
+    largest[bounded] = 1.0
+    return np.where(largest == 0, 1.0, np.minimum(1.0, largest))
+
+
+def _row_errors(
+    expected: npt.NDArray[np.float64], got: npt.NDArray[np.float64], sizes: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
     if expected.shape[1] == 0:
         return np.zeros(len(expected))
     with np.errstate(all="ignore"):
         absolute = np.abs(expected - got)
-        error = np.fmin(absolute, absolute / np.abs(expected))
+        error = np.fmin(absolute / sizes, absolute / np.abs(expected))
     same = (expected == got) | (np.isnan(expected) & np.isnan(got))
     error = np.where(same, 0.0, np.where(np.isnan(error), np.inf, error))
     return np.asarray(error.max(axis=1), dtype=np.float64)

@@ -73,6 +73,20 @@ def test_a_number_that_is_none_is_an_error() -> None:
     assert compared(["no", "yes", "yes"], (0.1, 0.6, float("nan"))).proof.rows_over_tolerance == 1
 
 
+@pytest.mark.parametrize("kind", ["values", "scores"])
+def test_a_graph_that_answers_zero_to_small_numbers_is_none(kind: str) -> None:
+    rows = Rows({"x": [0.0, 1.0, 1e9]}, ["sample", "drawn", "huge: x"])
+    small = {"values": None, "scores": None, kind: [2e-6, -4e-6, 4e3]}
+    original = Answers("regressor", Outputs(), labels=None, probabilities=None, refused={}, **small)  # type: ignore[arg-type]
+
+    def proof(*numbers: float) -> Any:
+        answered = {"values": None, "scores": None, kind: np.array(numbers)}
+        return compare(rows, original, Converted(None, None, **answered), 1e-5).proof  # type: ignore[arg-type]
+
+    assert proof(0.0, 0.0, 4e3).rows_over_tolerance == 2
+    assert proof(2e-6 + 1e-12, -4e-6 + 1e-12, 4e3 + 1e-3).holds
+
+
 def test_true_and_one_are_different_labels() -> None:
     original = answers([True, False, True])
     assert compare(ROWS, original, converted([1, 0, 1]), 1e-5).proof.label_flips == 3

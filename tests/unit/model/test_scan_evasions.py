@@ -152,6 +152,20 @@ def test_what_runs_code_or_opens_files_is_no_part_of_a_model(name: str) -> None:
     assert not is_known(name)
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "numpy.core.multiarray._reconstruct",
+        "pandas.core.indexes.base._new_Index",
+        "scipy.sparse.csr.csr_matrix",
+        "sklearn.neighbors.kd_tree.newObj",
+        "xgboost.compat.XGBoostLabelEncoder",
+    ],
+)
+def test_names_of_older_releases_are_known(name: str) -> None:
+    assert is_known(name)
+
+
 def test_models_with_functions_and_distributions_pass(tmp_path: Path) -> None:
     x = np.random.default_rng(0).uniform(1, 2, (40, 3))
     y = x[:, 0] > 1.5

@@ -190,8 +190,8 @@ def test_a_linear_model_may_be_served_natively_on_request(tmp_path: Path) -> Non
     packaged = package_model(tmp_path / "line.joblib", backend="native", into=tmp_path / "build")
     report = json.loads((packaged.path / "report" / "report.json").read_text())
     assert packaged.manifest.backend == "native"
-    assert [attempt["rung"] for attempt in report["attempts"]][-1] == "native"
-    assert report["latency"][0]["converted_ms"] is not None
+    assert [attempt["rung"] for attempt in report["attempts"]] == ["native"]
+    assert report["latency"][0]["converted_ms"] is None
 
 
 def test_a_base_image_of_another_python_is_named(bundle: Bundle) -> None:

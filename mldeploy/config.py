@@ -8,8 +8,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, PlainSerializer, StringConstraints, ValidationError, model_validator
 
-from mldeploy.bundle import Name, Record, Unknown
+from mldeploy.bundle import Record, Unknown
 from mldeploy.errors import UsageError
+from mldeploy.host.layout import AppName  # noqa: TC001  the models are built from it
 
 CONFIG_FILE = Path("mldeploy.toml")
 SECRETS_FOLDER = "/run/secrets"
@@ -115,7 +116,7 @@ class AppConfig(Limits, ServingConfig):
     `public` lets anybody ask, without a key. `prediction_log` keeps every prediction on the host.
     """
 
-    name: Name | None = None
+    name: AppName | None = None
     domain: Domain | None = None
     path: str | None = Field(default=None, pattern=r"^(/[A-Za-z0-9._~-]+)+$")
     public: bool = False
@@ -196,8 +197,10 @@ def load_config(path: Path = CONFIG_FILE) -> Config:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         return Config()
-    except OSError as failure:
-        raise UsageError(f"{path} cannot be read", cause=str(failure)) from failure
+    except (OSError, UnicodeError) as failure:
+        raise UsageError(
+            f"{path} cannot be read", cause=str(failure), remedy="It must be a text file in UTF-8, open to you."
+        ) from failure
     try:
         raw = tomllib.loads(text)
     except tomllib.TOMLDecodeError as failure:

@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import AfterValidator, TypeAdapter, ValidationError
+
+from mldeploy.bundle import Name
+from mldeploy.errors import UsageError
 
 ROOT = "/var/lib/mldeploy"
 LOCK = f"{ROOT}/lock"
@@ -23,12 +29,36 @@ APP_LABEL = "mldeploy.app"
 RUNTIME_PORT = 8080
 RUNTIME_USER = 10001
 
+RESERVED = frozenset({"caddy", "lock", "prepared"})
+"""What is beside the folders of apps under ROOT."""
+
+
+def _not_reserved(name: str) -> str:
+    if name in RESERVED:
+        raise ValueError(f"mldeploy keeps things of its own under {name}")
+    return name
+
+
+AppName = Annotated[Name, AfterValidator(_not_reserved)]
+_APP_NAME: TypeAdapter[str] = TypeAdapter(AppName)
+
 
 @dataclass(frozen=True)
 class AppFolder:
-    """One app's files on a host."""
+    """One app's files on a host. Raises UsageError for what is no name of an app, and so might lead elsewhere."""
 
     app: str
+
+    def __post_init__(self) -> None:
+        try:
+            _APP_NAME.validate_python(self.app)
+        except ValidationError as failure:
+            raise UsageError(
+                f"{self.app!r} is no name for an app",
+                cause=failure.errors()[0]["msg"],
+                remedy="Use lower-case letters, digits and hyphens, 48 at most, and none of "
+                f"{', '.join(sorted(RESERVED))}. An app is called as its bundle is, unless `name` under [app] says so.",
+            ) from failure
 
     @property
     def path(self) -> str:

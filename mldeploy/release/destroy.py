@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from mldeploy.errors import UsageError
 from mldeploy.host.commands import docker, files
 from mldeploy.host.edge import apply_sites
-from mldeploy.host.layout import AppFolder
+from mldeploy.host.layout import RESERVED, ROOT, AppFolder
 from mldeploy.host.site import read_sites
 from mldeploy.host.ssh import connect
 from mldeploy.plan import Step, execute
@@ -24,12 +25,25 @@ if TYPE_CHECKING:
 def destroy(app: str, host: str, config: Config, *, with_ledger: bool, report: Report) -> list[Done]:
     """Remove all of an app from a host, save its ledger unless `with_ledger`; returns what was done.
 
-    One that was cut off is completed by another. Raises MldeployError when a step fails.
+    One that was cut off is completed by another: the app's folder goes last. Raises UsageError when there is no such
+    app, MldeployError when a step fails.
     """
+    folder = AppFolder(app)
     with connect(host, config) as ssh, hold(ssh, f"destroying {app}") as executor:
-        folder = AppFolder(app)
+        require_there(executor, folder)
         history = read_ledger(executor, folder)
         return execute(_steps(executor, folder, history, with_ledger=with_ledger), report).done
+
+
+def require_there(executor: Executor, folder: AppFolder) -> None:
+    """Raise UsageError where the host has no files of this app."""
+    there = set(executor.run(files.list_folder(ROOT)).stdout.split())
+    if folder.app not in there:
+        raise UsageError(
+            f"there is no app {folder.app} on {executor.name}",
+            cause=f"it has {', '.join(sorted(there - RESERVED)) or 'none'}",
+            remedy="Nothing was removed. `mldeploy status` lists the apps that serve.",
+        )
 
 
 def _steps(executor: Executor, folder: AppFolder, history: History, *, with_ledger: bool) -> list[Step]:
@@ -46,7 +60,6 @@ def _steps(executor: Executor, folder: AppFolder, history: History, *, with_ledg
 
 
 def _leave_caddy(executor: Executor, folder: AppFolder) -> None:
-    executor.run(files.make_folders(folder.path))
     executor.run(files.remove(folder.site))
     apply_sites(executor, read_sites(executor))
 

@@ -45,6 +45,7 @@ def test_paths_are_relative_to_the_file(tmp_path: Path) -> None:
         ("[hosts.prod]\nport = 70000", "hosts.prod.port = 70000"),
         ("[image]\nplatform = 'windows/amd64'", "image.platform = 'windows/amd64'"),
         ("registry = ''", "registry = ''"),
+        ("[app]\nname = 'caddy'", "mldeploy keeps things of its own under caddy"),
     ],
 )
 def test_a_wrong_setting_is_named_with_its_value(tmp_path: Path, text: str, said: str) -> None:
@@ -52,6 +53,13 @@ def test_a_wrong_setting_is_named_with_its_value(tmp_path: Path, text: str, said
         load_config(written(tmp_path, text))
     assert said in failure.value.cause
     assert failure.value.exit_code == 2
+
+
+def test_what_is_not_utf_8_is_said(tmp_path: Path) -> None:
+    (tmp_path / "mldeploy.toml").write_bytes('registry = "münchen"'.encode("latin-1"))
+    with pytest.raises(UsageError, match=r"mldeploy\.toml cannot be read") as failure:
+        load_config(tmp_path / "mldeploy.toml")
+    assert "UTF-8" in failure.value.remedy
 
 
 def test_what_is_not_toml_is_said_with_its_place(tmp_path: Path) -> None:

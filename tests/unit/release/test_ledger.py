@@ -177,6 +177,11 @@ def test_what_is_written_is_read_back_and_a_tear_never_spoils_what_follows(tmp_p
 
 
 class InFolder(AppFolder):
+    """An app called as the folder of its ledger, which no real one can be."""
+
+    def __post_init__(self) -> None:
+        pass
+
     @property
     def ledger(self) -> str:
         return f"{self.app}/ledger.jsonl"

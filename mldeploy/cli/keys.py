@@ -12,6 +12,7 @@ from mldeploy import console
 from mldeploy.cli.durations import duration
 from mldeploy.cli.release import App, Host, Json
 from mldeploy.cli.where import app_on_host
+from mldeploy.errors import UsageError
 from mldeploy.release.keys import Scope
 
 keys = typer.Typer(name="keys", help="The API keys of an app, changed while it runs.", no_args_is_help=True)
@@ -33,7 +34,7 @@ def create(
     from mldeploy.host.executor import reveal
     from mldeploy.release.keys import create_key
 
-    ends = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=expires) if expires else None
+    ends = _ends(expires) if expires else None
     with app_on_host(host, app) as (executor, folder):
         plain = create_key(executor, folder, name, rate=rate, expires=ends, scopes=tuple(scope or [Scope.PREDICT]))
     if json:
@@ -41,6 +42,17 @@ def create(
         return
     console.step(f"made the key {name} of {folder.app}", "keep it, for it is shown this once")
     console.out.print(reveal(plain), highlight=False)
+
+
+def _ends(seconds: float) -> datetime:
+    try:
+        return datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=seconds)
+    except OverflowError as failure:
+        raise UsageError(
+            "no calendar goes as far as this key is to last",
+            cause=f"--expires is {seconds / 86400:g} days",
+            remedy="Leave --expires out for a key that never ends.",
+        ) from failure
 
 
 @keys.command("list")

@@ -69,17 +69,29 @@ def unset(name: Name, host: Host = None, app: App = None) -> None:
 
 def _read(command: str | None) -> Secret:
     """The value, without the newline that ends it."""
-    if command is None:
-        text = typer.prompt("Secret", hide_input=True, err=True) if sys.stdin.isatty() else sys.stdin.read()
-    else:
-        try:
-            done = subprocess.run(shlex.split(command), stdout=subprocess.PIPE, text=True, check=False)
-        except (OSError, ValueError) as failure:
-            raise UsageError("the command for the secret cannot be run", cause=str(failure)) from failure
-        if done.returncode != 0:
-            raise UsageError("the command for the secret failed", cause=f"its exit code is {done.returncode}")
-        text = done.stdout
-    value = text.removesuffix("\n")
+    try:
+        value = _text(command).removesuffix("\n")
+    except UnicodeDecodeError as failure:
+        # Its message would show a part of the secret.
+        raise UsageError(
+            "the secret is not text",
+            cause="it cannot be read as UTF-8",
+            remedy="Set it in Base64, say, and let the model's code decode it.",
+        ) from failure
     if not value:
         raise UsageError("the secret is empty", remedy="Give it on standard input, or with --from COMMAND.")
     return Secret(value)
+
+
+def _text(command: str | None) -> str:
+    if command is None:
+        return str(typer.prompt("Secret", hide_input=True, err=True) if sys.stdin.isatty() else sys.stdin.read())
+    try:
+        done = subprocess.run(shlex.split(command), stdout=subprocess.PIPE, text=True, check=False)
+    except UnicodeDecodeError:  # a ValueError too, but of what was printed
+        raise
+    except (OSError, ValueError) as failure:
+        raise UsageError("the command for the secret cannot be run", cause=str(failure)) from failure
+    if done.returncode != 0:
+        raise UsageError("the command for the secret failed", cause=f"its exit code is {done.returncode}")
+    return done.stdout

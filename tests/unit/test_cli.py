@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import sys
 
 import pytest
 
 from mldeploy import __version__, cli
+from mldeploy.cli.secrets import _read
 from mldeploy.errors import (
     LockedError,
     MldeployError,
@@ -68,3 +70,17 @@ def test_every_command_explains_itself(
 ) -> None:
     assert run(monkeypatch, command, "--help") == 0
     assert f"mldeploy {command}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", [None, r"printf '\377\376'"], ids=["standard input", "a command"])
+def test_a_secret_that_is_not_text_is_refused_and_not_shown(
+    command: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"\377\376"), encoding="utf-8"))
+    with pytest.raises(UsageError, match="is not text") as failure:
+        _read(command)
+    assert "0xff" not in failure.value.cause
+
+
+def test_a_key_cannot_outlive_the_calendar(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert run(monkeypatch, "keys", "create", "crm", "--expires", "10000000d") == 2

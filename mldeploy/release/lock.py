@@ -8,6 +8,7 @@ the lock's token, so a laptop that wakes up after the lock went to another canno
 from __future__ import annotations
 
 import getpass
+import os
 import platform
 import secrets
 import threading
@@ -94,7 +95,12 @@ class Guarded:
 
 
 def whoami() -> str:
-    return f"{getpass.getuser()}@{platform.node()}"
+    """Who changes a host, and from where. A container may run as a user that has no name."""
+    try:
+        user = getpass.getuser()
+    except (OSError, KeyError):
+        user = str(os.getuid())
+    return f"{user}@{platform.node()}"
 
 
 @contextmanager

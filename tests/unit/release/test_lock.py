@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import getpass
+import os
 import socket
 import threading
 from pathlib import Path
@@ -11,7 +13,7 @@ import pytest
 
 from mldeploy.errors import LockedError, LockLostError, MldeployError, UnreachableError
 from mldeploy.release import lock
-from mldeploy.release.lock import hold
+from mldeploy.release.lock import hold, whoami
 from tests.unit.local_executor import LocalExecutor
 
 if TYPE_CHECKING:
@@ -120,6 +122,15 @@ class CountingExecutor(LocalExecutor):
         counting = CountingSocket(fileno=super().open(argv).detach())
         counting.beats = self._beats
         return counting
+
+
+@pytest.mark.parametrize("failure", [KeyError("uid"), OSError("no such user")])
+def test_a_user_without_a_name_is_its_number(failure: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    def nobody() -> str:
+        raise failure
+
+    monkeypatch.setattr(getpass, "getuser", nobody)
+    assert whoami().startswith(f"{os.getuid()}@")
 
 
 def _await_free(lock_file: str) -> None:

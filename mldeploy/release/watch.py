@@ -58,7 +58,7 @@ class Watch:
         before = f"{errors_before:.2%} errors, p99 within {compared.p99_s * 1000:g} ms" if compared else "no figures"
         words = f"{figures}; before: {before}"
         if new.error_rate > errors_before + self.max_more_errors:
-            return "it fails more often than the release before", words
+            return f"it fails more often than {'the release before' if compared else 'it may'}", words
         slower = compared is not None and new.p99_s > self.max_p99_ratio * compared.p99_s
         if slower and new.p99_s > self.p99_s:
             return "it answers more slowly than the release before", words
@@ -111,7 +111,7 @@ def _require_no_worse(op: Operation, start: Reading | None, old: ServerView | No
     complaint, words = op.watch.judge(between(start, _reading(op, op.release)), old)
     if complaint:
         raise MldeployError(
-            f"{op.release} is worse than {op.previous}",
+            f"{op.release} is worse than {op.previous}" if op.previous else f"{op.release} is not fit to serve",
             cause=f"{complaint}: {words}",
             remedy="`mldeploy logs` shows what it answered. [watch] in mldeploy.toml says what is worse.",
         )

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, cast
+
 import pytest
 
 from mldeploy.config import Config
-from mldeploy.metrics import ServerView
+from mldeploy.errors import MldeployError
+from mldeploy.metrics import ServerView, nothing_yet
+from mldeploy.release import watch as watching
 from mldeploy.release.watch import Watch
+
+if TYPE_CHECKING:
+    from mldeploy.release.operation import Operation
 
 WATCH = Watch.of(Config.model_validate({"slo": {"p99_ms": 20}}), None)
 
@@ -27,7 +35,7 @@ def view(requests: int, failed: int = 0, p99_s: float = 0.005) -> ServerView:
         (view(1000, p99_s=0.05), view(1000, p99_s=0.02), None),  # not that many times more
         (view(1000, p99_s=0.5), None, None),  # nothing to compare with
         (view(1000, p99_s=0.5), view(10), None),
-        (view(1000, failed=20), None, "fails more often"),
+        (view(1000, failed=20), None, "fails more often than it may"),
         (view(49, failed=49), view(1000), None),  # too few
     ],
 )
@@ -36,6 +44,19 @@ def test_a_release_is_worse_by_its_errors_or_its_p99(
 ) -> None:
     found, _ = WATCH.judge(new, old)
     assert (found is None) if complaint is None else complaint in str(found)
+
+
+@pytest.mark.parametrize(
+    ("previous", "said"), [("r1", "r2 is worse than r1"), (None, "r2 is not fit to serve")], ids=["later", "first"]
+)
+def test_a_release_that_is_switched_back_from_is_compared_with_one_that_was(
+    previous: str | None, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watching, "_reading", lambda *_: nothing_yet())
+    judge = SimpleNamespace(judge=lambda *_: ("it fails", "figures"))
+    op = cast("Operation", SimpleNamespace(release="r2", previous=previous, watch=judge))
+    with pytest.raises(MldeployError, match=said):
+        watching._require_no_worse(op, nothing_yet(), None)
 
 
 def test_without_traffic_it_says_that_it_could_not_judge() -> None:

@@ -21,7 +21,8 @@ def read_logs(
 ) -> Iterator[bytes]:
     """The lines of `release`, by default of the one that serves, in chunks as they come; endless with `follow`.
 
-    `since` is what Docker takes: 10m, 2h, or a time. Raises UsageError when there is no such release.
+    `since` is what Docker takes: 10m, 2h, or a time. Raises UsageError when there is no such release, when its
+    container is gone, or when `since` is none of these.
     """
     folder = AppFolder(choose_app(executor, app))
     history = read_ledger(executor, folder)
@@ -32,7 +33,16 @@ def read_logs(
             cause=f"the ledger has {', '.join(history.releases) or 'none'}",
             remedy="`mldeploy releases` lists what there is.",
         )
-    stream = executor.open(docker.stream_logs(folder.container(chosen), since=since, tail=tail, follow=follow))
+    container = folder.container(chosen)
+    # A stream has no exit code, so Docker is asked first.
+    asked = executor.run(docker.stream_logs(container, since=since, tail=0, follow=False), check=False)
+    if asked.exit_code != 0:
+        raise UsageError(
+            f"the log lines of {chosen} of {folder.app} cannot be had",
+            cause=asked.stdout or asked.stderr,
+            remedy="Give --since as 10m, 2h, or a time. A release that no rollback can reach has lost its container.",
+        )
+    stream = executor.open(docker.stream_logs(container, since=since, tail=tail, follow=follow))
     try:
         stream.settimeout(None)
         while chunk := stream.recv(65536):

@@ -60,7 +60,7 @@ fact firewall_config "$(sha256sum "$2" 2>/dev/null | cut -c -64)"
 fact firewall "$(nft list table inet "$3" 2>/dev/null | head -n 1)"
 others="$({ ufw status; systemctl is-active firewalld; } 2>/dev/null)"
 fact other_firewall "$(printf '%s' "$others" | grep -x -e 'Status: active' -e active)"
-fact deploy_user "$(id -u "$4" 2>/dev/null)"
+[ -e "/etc/sudoers.d/$4.new" ] || fact deploy_user "$(id -u "$4" 2>/dev/null)"
 """
 
 

@@ -51,6 +51,13 @@ def test_the_deploy_user_gets_in_and_may_do_all_that_the_tool_does(folder: Path)
     assert mldeploy(other, "host", "setup", "rig", "--json").outcome == []
 
 
+def test_a_deploy_user_that_was_made_by_half_is_made_whole(folder: Path, rig: Rig) -> None:
+    """As it is left when its keys could not be copied, and when it was cut off."""
+    rig.vm.exec("sh", "-c", "rm -r /home/deploy/.ssh; mv /etc/sudoers.d/deploy /etc/sudoers.d/deploy.new")
+    assert mldeploy(folder, "host", "setup", "rig", "--json").outcome == ["the user deploy"]
+    assert mldeploy(folder / "deploy", "host", "setup", "rig", "--json").outcome == []
+
+
 def test_what_is_neither_ssh_nor_the_web_is_shut_after_a_restart_too(folder: Path, rig: Rig) -> None:
     rig.vm.power_cycle()
     assert "tcp dport { 22, 80, 443 } accept" in rig.vm.exec("nft", "list", "table", "inet", "mldeploy")

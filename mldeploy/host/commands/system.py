@@ -43,16 +43,19 @@ def make_swap(megabytes: int) -> list[str]:
 
 
 def make_user(name: str) -> list[str]:
-    """A user without a password, let in by the keys of whoever is connected, who may become root by sudo."""
+    """A user without a password, let in by the keys of whoever is connected, who may become root by sudo.
+
+    While it is being made its sudoers file is called .new, which sudo passes over: one that was cut off is known by
+    that, and can be repeated.
+    """
     script = """
 set -e
 name="$1" home="/home/$1" file="/etc/sudoers.d/$1"
-useradd --create-home --shell /bin/bash "$name"
+(umask 227; printf '%s ALL=(ALL) NOPASSWD: ALL\\n' "$name" > "$file.new")
+id -u "$name" >/dev/null 2>&1 || useradd --create-home --shell /bin/bash "$name"
 from="$(getent passwd "${SUDO_USER:-root}" | cut -d : -f 6)"
 install --directory --owner="$name" --group="$name" --mode=0700 "$home/.ssh"
 install --owner="$name" --group="$name" --mode=0600 "$from/.ssh/authorized_keys" "$home/.ssh/authorized_keys"
-umask 227
-printf '%s ALL=(ALL) NOPASSWD: ALL\\n' "$name" > "$file.new"
 visudo --check --quiet --file="$file.new"
 mv "$file.new" "$file"
 """

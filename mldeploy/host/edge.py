@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def put_site(executor: Executor, folder: AppFolder, site: Site) -> str:
-    """Let the app answer where `site` says. Raises UsageError when another app has that place.
+    """Let the app answer where `site` says, and keep where it did before. Raises UsageError when another app is there.
 
     Nothing happens to Caddy when it has this site already, even where an earlier command was cut off.
     """
@@ -30,8 +30,17 @@ def put_site(executor: Executor, folder: AppFolder, site: Site) -> str:
         sites[folder.app] = site
         _write_authorities(executor, sites)
         _check(executor, sites)
+        executor.run(files.keep(folder.site))
         executor.run(files.write(folder.site), stdin=site.model_dump_json(by_alias=True) + "\n")
     return f"Caddy serves it at {site.url}" if apply_sites(executor, sites) else "as it was"
+
+
+def bring_back_site(executor: Executor, folder: AppFolder) -> None:
+    """Let the app answer where it did before `put_site`: nowhere, if that was its first site."""
+    executor.run(files.bring_back(folder.site))
+    sites = read_sites(executor)
+    _write_authorities(executor, sites)
+    apply_sites(executor, sites)
 
 
 def apply_sites(executor: Executor, sites: Mapping[str, Site]) -> bool:

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mldeploy.config import Config
+from mldeploy.host.edge import bring_back_site
 from mldeploy.plan import Done
 from mldeploy.release.operation import Operation, record_event
+from mldeploy.release.secrets import bring_back_secrets
 from mldeploy.release.start import discard, stop
 from mldeploy.release.state import read_state
-from mldeploy.release.switch import enter, leave, leave_and_drain, retire
+from mldeploy.release.switch import enter, finish, leave, leave_and_drain, retire
 from mldeploy.release.watch import Watch, is_ready
 
 if TYPE_CHECKING:
@@ -88,7 +90,7 @@ def _finish(op: Operation, state: AppState, *, switched: bool) -> None:
         leave(op, op.previous)
         if state.container_of(op.previous):
             retire(op, op.previous)
-    record_event(op, "finished", "reconciled")
+    finish(op, "reconciled")
 
 
 def _undo(op: Operation, state: AppState) -> None:
@@ -96,7 +98,10 @@ def _undo(op: Operation, state: AppState) -> None:
         enter(op, op.previous)
     leave_and_drain(op, op.release)
     if op.action == "ship":
+        bring_back_site(op.executor, op.folder)
         discard(op)
-    elif container := state.container_of(op.release):
-        stop(op.executor, container.name)
+    else:
+        if container := state.container_of(op.release):
+            stop(op.executor, container.name)
+        bring_back_secrets(op.executor, op.folder, op.release)
     record_event(op, "failed", "interrupted, and undone by a later command")

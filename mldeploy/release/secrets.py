@@ -53,18 +53,14 @@ def give_secrets(executor: Executor, folder: AppFolder, release: str) -> None:
 
 def keep_secrets(executor: Executor, folder: AppFolder, release: str) -> None:
     """Put the release's own secrets aside, for `bring_back_secrets`."""
-    executor.run(files.make_folder_of(RUNTIME_USER, _aside(folder, release)))
-    executor.run(files.copy_folder(folder.secrets(release), _aside(folder, release)))
+    executor.run(files.keep(folder.secrets(release)))
 
 
 def bring_back_secrets(executor: Executor, folder: AppFolder, release: str) -> None:
-    executor.run(files.copy_folder(_aside(folder, release), folder.secrets(release)))
+    """Let the release have the secrets that were put aside; where none were, it keeps what it has."""
+    executor.run(files.bring_back(folder.secrets(release)))
 
 
 def changed_secrets(executor: Executor, folder: AppFolder, release: str) -> list[str]:
     """The names of the secrets in which the release differs from today's. Their contents stay on the host."""
     return executor.run(files.differing(folder.secrets(TODAY), folder.secrets(release))).stdout.split()
-
-
-def _aside(folder: AppFolder, release: str) -> str:
-    return folder.secrets(f"{release}.before")

@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from mldeploy.host.commands import files
-from mldeploy.host.edge import put_site
+from mldeploy.host.edge import bring_back_site, put_site
 from mldeploy.host.executor import reveal
 from mldeploy.host.facts import gather
 from mldeploy.host.names import public_address, url_of
 from mldeploy.host.setup import caddy_address, network_of, setup_steps
-from mldeploy.host.site import Site, site_for
+from mldeploy.host.site import Site, read_sites, require_free, site_for
 from mldeploy.host.ssh import connect
 from mldeploy.image.build import git_commit
 from mldeploy.image.store import stored_model
@@ -176,6 +176,7 @@ def _steps(op: Operation, state: AppState, settings: Settings, site: Site, deliv
     slot = state.free_slot()
 
     def start() -> None:
+        op.executor.run(files.write(op.folder.slots), stdin=slots_json(state.slots))
         write_settings(op.executor, op.folder, op.release, settings)
         give_secrets(op.executor, op.folder, op.release)
         start_new(op, slot, settings)
@@ -188,7 +189,12 @@ def _steps(op: Operation, state: AppState, settings: Settings, site: Site, deliv
             lambda _: discard(op),
         ),
     ]
-    return [_prepare_app(op, state, site), *switch_steps(op, site, steps)]
+    place = Step(
+        f"site of {op.folder.app}",
+        lambda: put_site(op.executor, op.folder, site),
+        lambda _: bring_back_site(op.executor, op.folder),
+    )
+    return [_prepare_app(op, site), *switch_steps(op, site, steps, [place])]
 
 
 def _final_steps(op: Operation, state: AppState, facts: Facts, first_key: FirstKey) -> list[Step]:
@@ -198,13 +204,12 @@ def _final_steps(op: Operation, state: AppState, facts: Facts, first_key: FirstK
     return [*finish_steps(op, state), *first_key.steps(), Step("remove what no rollback needs", clean_up)]
 
 
-def _prepare_app(op: Operation, state: AppState, site: Site) -> Step:
-    """Folders, slots and site of the app. Caddy is reloaded only where the host's sites change."""
+def _prepare_app(op: Operation, site: Site) -> Step:
+    """The app's folders, once it is known that no other app has its place: that need not wait for the release."""
 
-    def prepare() -> str:
+    def prepare() -> None:
         folder = op.folder
+        require_free(folder.app, site, read_sites(op.executor), op.executor.name)
         op.executor.run(files.make_folders(folder.rotation, folder.keys, f"{folder.path}/settings"))
-        op.executor.run(files.write(folder.slots), stdin=slots_json(state.slots))
-        return put_site(op.executor, folder, site)
 
-    return Step(f"folders, slots and site of {op.folder.app}", prepare)
+    return Step(f"folders of {op.folder.app}", prepare)

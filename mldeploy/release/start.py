@@ -86,10 +86,15 @@ def stop(executor: Executor, container: str) -> None:
 
 
 def discard(op: Operation) -> None:
-    """Take away what a release was given that is not to serve: its container, settings and secrets."""
+    """Take away what a release was given that is not to serve: its container, settings and secrets.
+
+    An app of which nothing serves gives its slots back.
+    """
     remove(op.executor, op.container)
     op.executor.run(files.remove(op.folder.settings(op.release)))
     op.executor.run(files.remove_all_but(op.folder.secrets(op.release), ()))
+    if op.previous is None:
+        op.executor.run(files.remove(op.folder.slots))
 
 
 def remove(executor: Executor, container: str) -> None:

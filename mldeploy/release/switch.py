@@ -19,6 +19,8 @@ from mldeploy.release.start import stop
 from mldeploy.release.watch import last_words, logs_of, watch
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from mldeploy.host.site import Site
     from mldeploy.release.state import AppState
 
@@ -31,10 +33,10 @@ DRAIN_SECONDS = 30
 SETTLE_SECONDS = (caddy.HEALTH_INTERVAL_MS + caddy.HEALTH_TIMEOUT_MS) / 1000
 
 
-def switch_steps(op: Operation, site: Site, start: list[Step]) -> list[Step]:
+def switch_steps(op: Operation, site: Site, start: list[Step], place: Sequence[Step] = ()) -> list[Step]:
     """From the ledger's `started` to the end of the watch; `start` brings the release up in the free slot.
 
-    `site` is where the app answers through Caddy.
+    `site` is where the app answers through Caddy; `place` brings it there, once the release has proven itself.
     """
     old, companions = op.previous, op.companions
     steps = [
@@ -43,6 +45,7 @@ def switch_steps(op: Operation, site: Site, start: list[Step]) -> list[Step]:
         Step("wait until the release is ready", lambda: _wait_ready(op)),
         Step("answer the golden rows on the host", lambda: _answer_golden(op)),
         *([Step(companions.says, companions.proven)] if companions else []),
+        *place,
         Step(f"{op.release} into rotation", lambda: enter(op, op.release), lambda _: leave_and_drain(op, op.release)),
     ]
     if old is not None:
@@ -61,10 +64,16 @@ def switch_steps(op: Operation, site: Site, start: list[Step]) -> list[Step]:
 def finish_steps(op: Operation, state: AppState) -> list[Step]:
     """What is left once the new release has stood its watch. The old one is going, so there is no way back."""
     old = op.previous
-    finished = Step("ledger: finished", lambda: record_event(op, "finished"))
+    finished = Step("ledger: finished", lambda: finish(op))
     if old is None or state.container_of(old) is None:
         return [finished]
     return [Step(f"drain and stop {old}, keep its container", lambda: retire(op, old)), finished]
+
+
+def finish(op: Operation, reason: str | None = None) -> None:
+    """The ledger's `finished`. What was kept for a way back goes first, so that it never outlives its operation."""
+    op.executor.run(files.forget(op.folder.site, op.folder.secrets(op.release)))
+    record_event(op, "finished", reason)
 
 
 def enter(op: Operation, release: str) -> None:

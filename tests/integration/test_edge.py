@@ -16,11 +16,11 @@ import pytest
 from mldeploy.bundle import read_bundle
 from mldeploy.config import load_config
 from mldeploy.host.edge import put_site, start_caddy
-from mldeploy.host.layout import AppFolder
+from mldeploy.host.layout import LOCK, ROOT, AppFolder
 from mldeploy.host.site import Site as AppSite
 from mldeploy.host.ssh import connect
-from tests.integration.command import EXECUTABLE, mldeploy
-from tests.integration.site import FIRST, SECOND
+from tests.integration.command import EXECUTABLE, mldeploy, start
+from tests.integration.site import FIRST, SECOND, await_text
 from tests.traffic import Traffic
 
 if TYPE_CHECKING:
@@ -138,9 +138,18 @@ def test_a_rollback_keeps_its_secrets_unless_told_and_says_which_changed(edge: E
     assert "changed since: signing" in " ".join(kept["warnings"])
     assert held("r1") == SECRET
     mldeploy(edge.folder, "rollback", "r2", "--watch", "0", "--json")
+    process = start(edge.folder, "rollback", "r1", "--current-secrets", "--watch", "60")
+    await_text(process, "give r1 today's secrets")
+    process.kill()
+    process.communicate()
+    edge.rig.vm.exec("flock", "--timeout", "30", LOCK, "true")
+    mldeploy(edge.folder, "rollback", "r1", "--watch", "0", "--json")
+    assert held("r1") == SECRET
+    mldeploy(edge.folder, "rollback", "r2", "--watch", "0", "--json")
     renewed = mldeploy(edge.folder, "rollback", "r1", "--watch", "0", "--current-secrets", "--json").outcome
     assert "changed since" not in " ".join(renewed["warnings"])
     assert held("r1") == "another"
+    assert edge.rig.vm.exec("find", ROOT, "-name", "*.before*") == ""
 
 
 def test_the_logged_predictions_are_fetched_as_they_were_answered(edge: Edge) -> None:
@@ -195,6 +204,8 @@ def test_caddy_is_replaced_and_its_authority_stays_without_a_lost_request(edge: 
 def test_an_app_that_is_destroyed_is_gone_but_for_its_ledger_without_a_lost_request(edge: Edge) -> None:
     vm = edge.rig.vm
     assert mldeploy(edge.folder, "destroy", "birds").exit_code == 2
+    for none in ("brids", "caddy", "..", ""):
+        assert mldeploy(edge.folder, "destroy", none, "--yes").exit_code == 2
     with edge.traffic() as traffic:
         assert mldeploy(edge.folder, "destroy", "birds", "--yes").exit_code == 0
         traffic.await_answers(50)
@@ -202,6 +213,7 @@ def test_an_app_that_is_destroyed_is_gone_but_for_its_ledger_without_a_lost_requ
     assert vm.exec("ls", "/var/lib/mldeploy/birds") == "ledger.jsonl"
     assert vm.exec("docker", "ps", "--all", "--quiet", "--filter", "label=mldeploy.app=birds") == ""
     assert edge.ask("/birds/predict").status_code in (401, 404)
+    assert mldeploy(edge.folder, "destroy", "birds", "--yes").exit_code == 0
     again = mldeploy(edge.folder / "second", "ship", str(edge.bundles[SECOND]), "--watch", "0", "--json").outcome
     assert (again["release"], again["previous"]) == ("r2", None)
 

@@ -60,6 +60,32 @@ def remove(path: str) -> list[str]:
     return ["sh", "-c", 'set -e; rm -f -- "$1"; sync "$(dirname "$1")"', "remove", path]
 
 
+def keep(path: str) -> list[str]:
+    """Put a copy of a file or folder aside, whole or not at all; for one that is not there, an empty file."""
+    script = (
+        'set -e; rm -rf -- "$1.before" "$1.before.new"; '
+        'if [ -e "$1" ]; then cp --archive -- "$1" "$1.before.new"; else : > "$1.before.new"; fi; '
+        'sync --file-system "$1.before.new"; mv -- "$1.before.new" "$1.before"; sync "$(dirname "$1")"'
+    )
+    return ["sh", "-c", script, "keep", path]
+
+
+def bring_back(path: str) -> list[str]:
+    """Let what `keep` put aside be there again; nothing when nothing is aside. One that was cut off can be repeated."""
+    script = (
+        'set -e; rm -rf -- "$1.before.new"; [ -e "$1.before" ] || exit 0; '
+        'if [ -d "$1.before" ]; then rm -rf -- "$1"; mv -- "$1.before" "$1"; '
+        'elif [ -s "$1.before" ]; then mv -- "$1.before" "$1"; '
+        'else rm -rf -- "$1"; rm -- "$1.before"; fi; sync "$(dirname "$1")"'
+    )
+    return ["sh", "-c", script, "bring back", path]
+
+
+def forget(*paths: str) -> list[str]:
+    """Remove what `keep` put aside of these."""
+    return ["rm", "-rf", "--", *(f"{path}.before" for path in paths)]
+
+
 def copy_folder(source: str, target: str) -> list[str]:
     """Let `target`, which is there, hold the files of `source`, which need not be, and no others."""
     script = 'set -e; rm -f -- "$2"/*; [ ! -d "$1" ] || cp --preserve --recursive -- "$1/." "$2"; sync "$2"'

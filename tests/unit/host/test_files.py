@@ -59,6 +59,15 @@ def test_appending_closes_a_torn_line_first(tmp_path: Path) -> None:
     assert path.read_text() == "whole\nto\nnext\nlast\n"
 
 
+def test_folders_that_releases_read_are_open_to_them_whatever_the_umask(tmp_path: Path) -> None:
+    folder = tmp_path / "app" / "rotation"
+    strict = ["sh", "-c", 'umask 077; exec "$@"', "strict"]
+    for _ in range(2):
+        here.run([*strict, *files.make_open_folders(str(folder))])
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o755
+        folder.chmod(0o700)
+
+
 def test_touch_and_remove_can_be_repeated(tmp_path: Path) -> None:
     path = tmp_path / "r1"
     for _ in range(2):
@@ -108,3 +117,50 @@ def test_all_but_what_is_kept_is_removed(tmp_path: Path) -> None:
     assert list((tmp_path / "app").rglob("*")) == [ledger]
     here.run(files.remove_all_but(str(tmp_path / "app"), ()))
     assert not (tmp_path / "app").exists()
+
+
+def test_what_was_kept_comes_back_once_and_nothing_else_is_touched(tmp_path: Path) -> None:
+    site, secrets = tmp_path / "site.json", tmp_path / "r1"
+    site.write_text("old")
+    secrets.mkdir()
+    (secrets / "token").write_text("old")
+    for path in (site, secrets):
+        here.run(files.keep(str(path)))
+    site.write_text("new")
+    (secrets / "token").write_text("new")
+    (secrets / "added").touch()
+    for path in (site, secrets):
+        here.run(files.bring_back(str(path)))
+    for path in (site, secrets):
+        here.run(files.bring_back(str(path)))
+    assert site.read_text() == "old"
+    assert [(path.name, path.read_text()) for path in secrets.iterdir()] == [("token", "old")]
+    assert {path.name for path in tmp_path.iterdir()} == {"site.json", "r1"}
+
+
+def test_what_was_not_there_when_it_was_kept_goes_again(tmp_path: Path) -> None:
+    path = tmp_path / "site.json"
+    here.run(files.keep(str(path)))
+    path.write_text("new")
+    here.run(files.bring_back(str(path)))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_copy_that_was_cut_off_is_not_brought_back(tmp_path: Path) -> None:
+    path, half = tmp_path / "r1", tmp_path / "r1.before.new"
+    for folder in (path, half):
+        folder.mkdir()
+    (path / "token").write_text("mine")
+    here.run(files.bring_back(str(path)))
+    assert (path / "token").read_text() == "mine"
+    assert not half.exists()
+
+
+def test_what_is_kept_can_be_forgotten(tmp_path: Path) -> None:
+    path = tmp_path / "site.json"
+    path.write_text("old")
+    here.run(files.keep(str(path)))
+    path.write_text("new")
+    here.run(files.forget(str(path), str(tmp_path / "none")))
+    here.run(files.bring_back(str(path)))
+    assert path.read_text() == "new"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from mldeploy.release.ledger import Action, Event, ReleaseRecord, write_event
 from mldeploy.release.lock import whoami
+from mldeploy.release.settings import READY_SECONDS
 
 if TYPE_CHECKING:
     from mldeploy.host.executor import Executor
@@ -36,7 +37,7 @@ class Operation:
     watch: Watch
     begun: float
     companions: Companions | None = None
-    ready_seconds: float = 60
+    ready_seconds: float = READY_SECONDS
 
     @property
     def container(self) -> str:

@@ -19,7 +19,7 @@ from mldeploy.release.preflight import require_docker, require_room, torn_warnin
 from mldeploy.release.reconcile import Settled, settle
 from mldeploy.release.secrets import bring_back_secrets, changed_secrets, give_secrets, keep_secrets
 from mldeploy.release.settings import read_settings
-from mldeploy.release.start import pull, remove, start_kept, start_new, stop
+from mldeploy.release.start import have_image, remove, start_kept, start_new, stop
 from mldeploy.release.state import apps_on
 from mldeploy.release.switch import finish_steps, switch_steps
 from mldeploy.release.watch import Watch
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from mldeploy.host.executor import Executor
     from mldeploy.release.companions import Companions
     from mldeploy.release.ledger import History
+    from mldeploy.release.settings import Settings
     from mldeploy.release.state import AppState
 
 
@@ -69,6 +70,7 @@ def rollback(
                 return _settled_outcome(host, settled.state, url, already, time.monotonic() - begun)
             state = settled.state
             target = choose_target(state.history, release)
+            settings = read_settings(executor, state.folder, target)
             op = Operation(
                 executor=executor,
                 folder=state.folder,
@@ -81,12 +83,12 @@ def rollback(
                 watch=Watch.of(config, watch_seconds),
                 begun=begun,
                 companions=companions,
+                ready_seconds=settings.ready_seconds,
             )
             site = read_site(executor, op.folder)
             changed = changed_secrets(executor, op.folder, target)
-            public = read_settings(executor, op.folder, target).public
             renew = [_renew_secrets(op)] if changed and current_secrets else []
-            steps = switch_steps(op, site, [*renew, _start_step(op, state)])
+            steps = switch_steps(op, site, [*renew, _start_step(op, state, settings)])
             switched = execute(steps, report, final=finish_steps(op, state))
             warnings = [*switched.complaints, *torn_warning(state.history)]
             if changed and not current_secrets:
@@ -94,7 +96,7 @@ def rollback(
                     f"{target} keeps the secrets it was shipped with; changed since: {', '.join(changed)} "
                     "(--current-secrets takes today's)"
                 )
-            if public:
+            if settings.public:
                 warnings.append(f"{target} is public: whoever reaches it may ask, without a key")
     return outcome_of(op, switched.done, url_of(site, host, config), warnings)
 
@@ -190,14 +192,14 @@ def _renew_secrets(op: Operation) -> Step:
     )
 
 
-def _start_step(op: Operation, state: AppState) -> Step:
+def _start_step(op: Operation, state: AppState, settings: Settings) -> Step:
     slot = state.free_slot()
     where = f"in the {state.slots.name_of(slot)} slot, out of rotation"
     kept = state.container_of(op.release)
     if kept is None:
         return Step(
             f"create {op.container} anew {where}",
-            lambda: _recreate(op, slot),
+            lambda: _recreate(op, slot, settings),
             lambda _: remove(op.executor, op.container),
         )
     if kept.running:
@@ -213,9 +215,8 @@ def _start_step(op: Operation, state: AppState) -> Step:
     )
 
 
-def _recreate(op: Operation, slot: str) -> str:
+def _recreate(op: Operation, slot: str, settings: Settings) -> str:
     """For a container that somebody removed: the same image and settings give the same release."""
-    settings = read_settings(op.executor, op.folder, op.release)
-    pull(op.executor, settings.image)
+    have_image(op.executor, settings.image)
     start_new(op, slot, settings)
     return "its container was gone"

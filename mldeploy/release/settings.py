@@ -14,26 +14,43 @@ from mldeploy.host.commands import files
 if TYPE_CHECKING:
     from mldeploy.host.executor import Executor
     from mldeploy.host.layout import AppFolder
+    from mldeploy.image.store import StoredModel
 
 # The groups of the server's settings under [app], and what their variables begin with.
 GROUPS = {"": "", "requests": "", "predictions": "PREDICTION_LOG_", "jwt": "JWT_"}
 
 
+READY_SECONDS = 60
+SLOWEST_FETCH = 1e6
+"""What a host must manage of a model that is not in its image, in bytes a second."""
+
+
 class Settings(Limits):
-    """What a release's container is created from."""
+    """What a release's container is created from.
+
+    `fetch_seconds` is how long a model that is not in the image may take to come.
+    """
 
     schema_: Literal[1] = Field(default=1, alias="schema")
     image: str
     public: bool = False
     prediction_log: bool = True
     stored_model: bool = False
+    fetch_seconds: float | None = None
     environment: dict[str, str] = Field(default_factory=dict)
 
+    @property
+    def ready_seconds(self) -> float:
+        """How long the release may take to become ready."""
+        return READY_SECONDS + (self.fetch_seconds or 0)
 
-def settings_for(app: AppConfig, image: str, *, stored_model: bool = False) -> Settings:
+
+def settings_for(app: AppConfig, image: str, stored: StoredModel | None = None) -> Settings:
+    """The settings of a new release; `stored` is its model, where that is not in the image."""
     return Settings(
         image=image,
-        stored_model=stored_model,
+        stored_model=stored is not None,
+        fetch_seconds=stored.size / SLOWEST_FETCH if stored else None,
         public=app.public,
         prediction_log=app.prediction_log,
         environment=environment_of(app),
@@ -67,7 +84,8 @@ def _text(value: Any) -> str:
 
 
 def write_settings(executor: Executor, folder: AppFolder, release: str, settings: Settings) -> None:
-    executor.run(files.write(folder.settings(release)), stdin=settings.model_dump_json(by_alias=True) + "\n")
+    text = settings.model_dump_json(by_alias=True, exclude_none=True)
+    executor.run(files.write(folder.settings(release)), stdin=text + "\n")
 
 
 def read_settings(executor: Executor, folder: AppFolder, release: str) -> Settings:

@@ -40,13 +40,8 @@ if TYPE_CHECKING:
     from mldeploy.host.executor import Executor
     from mldeploy.host.facts import Facts
     from mldeploy.host.layout import AppFolder
-    from mldeploy.image.store import StoredModel
     from mldeploy.release.companions import Companions
     from mldeploy.release.delivery import Delivery
-
-READY_SECONDS = 60
-SLOWEST_FETCH = 1e6
-"""What a host must manage of a model that is not in its image, in bytes a second."""
 
 PREDICTION_LOG_NOTE = (
     "every prediction is logged on the host with its inputs, for 30 days; they may hold personal data: "
@@ -86,8 +81,8 @@ def ship(
             state = settle(executor, app, network_of(facts), report).state
             image = delivery.reference(executor)
             watch = Watch.of(config, watch_seconds)
-            op = replace(_operation(executor, state, facts, bundle, image, stored, watch, begun), companions=companions)
-            settings = settings_for(config.app, image, stored_model=stored is not None)
+            settings = settings_for(config.app, image, stored)
+            op = replace(_operation(executor, state, facts, bundle, settings, watch, begun), companions=companions)
             site = _site(config, host, state)
             first_key = FirstKey(executor, op.folder, settings)
             steps = _steps(op, state, settings, site, delivery)
@@ -111,8 +106,8 @@ def plan_ship(bundle: Bundle, host: str, config: Config, *, watch_seconds: float
         state = read_state(ssh, config.app.name or bundle.manifest.name, network_of(facts))
         image = delivery.reference(ssh)
         watch = Watch.of(config, watch_seconds)
-        op = _operation(ssh, state, facts, bundle, image, stored, watch, time.monotonic())
-        settings = settings_for(config.app, image, stored_model=stored is not None)
+        settings = settings_for(config.app, image, stored)
+        op = _operation(ssh, state, facts, bundle, settings, watch, time.monotonic())
         steps = _steps(op, state, settings, _site(config, host, state), delivery)
         final = _final_steps(op, state, facts, FirstKey(ssh, op.folder, settings))
         return [*delivery.steps(), *setup_steps(ssh, facts), *steps, *final]
@@ -141,8 +136,7 @@ def _operation(
     state: AppState,
     facts: Facts,
     bundle: Bundle,
-    image: str,
-    stored: StoredModel | None,
+    settings: Settings,
     watch: Watch,
     begun: float,
 ) -> Operation:
@@ -157,14 +151,14 @@ def _operation(
         record=ReleaseRecord(
             version=manifest.version,
             bundle_id=manifest.bundle_id,
-            image=image,
+            image=settings.image,
             git_commit=git_commit(bundle.path),
             max_error=manifest.proof.max_error,
         ),
         proxy=caddy_address(network_of(facts)),
         watch=watch,
         begun=begun,
-        ready_seconds=READY_SECONDS + (stored.size / SLOWEST_FETCH if stored else 0),
+        ready_seconds=settings.ready_seconds,
     )
 
 

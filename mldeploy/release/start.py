@@ -25,6 +25,24 @@ def has_image(executor: Executor, image: str) -> bool:
     return executor.run(docker.has_image(image), check=False).exit_code == 0
 
 
+def comes_from_registry(image: str) -> bool:
+    """Whether an image that is not on a host can be had for it; one without a repository is named by its id."""
+    return "@" in image
+
+
+def have_image(executor: Executor, image: str) -> None:
+    """Have the image of an earlier release on the host; only one that is gone from there needs its registry."""
+    if has_image(executor, image):
+        return
+    if not comes_from_registry(image):
+        raise MldeployError(
+            f"the image of this release is gone from {executor.name}",
+            cause="it came there through the SSH connection, so no registry has it",
+            remedy="Ship its bundle again.",
+        )
+    pull(executor, image)
+
+
 def pull(executor: Executor, image: str, login: Login | None = None) -> None:
     """Pull the image, named by its digest. Of `login` the host keeps nothing; without it, its own holds."""
     try:

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mldeploy.errors import UsageError
-from mldeploy.host.commands import docker
 from mldeploy.host.facts import gather
 from mldeploy.host.setup import network_of
 from mldeploy.release.releases import rows_of
 from mldeploy.release.rollback import choose_app, choose_target
+from mldeploy.release.start import comes_from_registry, has_image
 from mldeploy.release.state import read_state
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def _refusal(executor: Executor, state: AppState, row: Row) -> str:
     if why := refusal_of(state.history, row.release):
         return why
     kept = state.container_of(row.release) is not None
-    if kept or "@" in row.image or executor.run(docker.has_image(row.image), check=False).exit_code == 0:
+    if kept or comes_from_registry(row.image) or has_image(executor, row.image):
         return ""
     return "its image is gone from the host, and came from no registry: ship its bundle again"
 

@@ -10,6 +10,7 @@ from mldeploy.config import AppConfig, load_config
 from mldeploy.host import layout
 from mldeploy.host.commands import files
 from mldeploy.host.layout import AppFolder
+from mldeploy.image.store import StoredModel
 from mldeploy.release.settings import environment_of, read_settings, settings_for, write_settings
 from tests.unit.local_executor import LocalExecutor
 
@@ -64,3 +65,15 @@ def test_a_release_keeps_its_settings(app: AppConfig, tmp_path: Path, monkeypatc
     settings = settings_for(app, "img@sha256:1")
     write_settings(executor, folder, "r1", settings)
     assert read_settings(executor, folder, "r1") == settings
+
+
+def test_a_release_whose_model_is_fetched_keeps_how_long_that_may_take(
+    app: AppConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(layout, "ROOT", str(tmp_path))
+    folder, executor = AppFolder("churn"), LocalExecutor()
+    executor.run(files.make_folders(f"{folder.path}/settings"))
+    stored = StoredModel(1, "s3://models/x.onnx", "https://s3.example/models/x.onnx", "eu", "0" * 64, 300_000_000)
+    write_settings(executor, folder, "r1", settings_for(app, "img@sha256:1", stored))
+    assert read_settings(executor, folder, "r1").ready_seconds == 360
+    assert settings_for(app, "img@sha256:1").ready_seconds == 60

@@ -204,6 +204,7 @@ def _prepare_app(op: Operation, site: Site) -> Step:
     def prepare() -> None:
         folder = op.folder
         require_free(folder.app, site, read_sites(op.executor), op.executor.name)
-        op.executor.run(files.make_folders(folder.rotation, folder.keys, f"{folder.path}/settings"))
+        op.executor.run(files.make_open_folders(folder.rotation, folder.keys))
+        op.executor.run(files.make_folders(f"{folder.path}/settings"))
 
     return Step(f"folders of {op.folder.app}", prepare)

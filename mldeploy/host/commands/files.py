@@ -7,6 +7,11 @@ def make_folders(*paths: str) -> list[str]:
     return ["mkdir", "-p", *paths]
 
 
+def make_open_folders(*paths: str) -> list[str]:
+    """Make folders that everybody may look into, a release's user too, whatever root's umask says."""
+    return ["install", "--directory", "--mode=0755", *paths]
+
+
 def make_folder_of(owner: int, path: str) -> list[str]:
     """Make a folder that only `owner` can look into; it may be there."""
     return ["install", "--directory", f"--owner={owner}", f"--group={owner}", "--mode=0700", path]

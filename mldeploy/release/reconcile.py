@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from mldeploy.config import Config
@@ -46,9 +46,24 @@ def settle(executor: Executor, app: str, subnet: IPv4Network, report: Report) ->
     return Settled(read_state(executor, app, subnet), interrupted)
 
 
-def _reconcile(executor: Executor, state: AppState, last: Event) -> str:
-    """Finish or undo the operation whose last event is `last`; returns what was done, in words."""
-    op = Operation(
+def foresee(executor: Executor, state: AppState) -> AppState:
+    """What will serve and hold a slot once `settle` was here; nothing is changed."""
+    last = state.history.interrupted
+    if last is None:
+        return state
+    op = _operation_of(executor, state, last)
+    serves, goes = (op.release, op.previous) if _new_serves(op, state) else (op.previous, op.release)
+    history = replace(state.history, served=(serves,) if serves else (), interrupted=None)
+    gone = state.container_of(goes) if goes else None
+    return replace(
+        state,
+        history=history,
+        containers={name: container for name, container in state.containers.items() if container != gone},
+    )
+
+
+def _operation_of(executor: Executor, state: AppState, last: Event) -> Operation:
+    return Operation(
         executor=executor,
         folder=state.folder,
         number=last.operation,
@@ -60,6 +75,11 @@ def _reconcile(executor: Executor, state: AppState, last: Event) -> str:
         watch=Watch.of(Config(), 0),
         begun=time.monotonic(),
     )
+
+
+def _reconcile(executor: Executor, state: AppState, last: Event) -> str:
+    """Finish or undo the operation whose last event is `last`; returns what was done, in words."""
+    op = _operation_of(executor, state, last)
     what = f"the {last.action} of {last.release} that {last.by} left interrupted"
     if _new_serves(op, state):
         _finish(op, state, switched=last.event == "switched")

@@ -25,7 +25,7 @@ from mldeploy.release.lock import hold
 from mldeploy.release.operation import Operation
 from mldeploy.release.outcome import Outcome, outcome_of
 from mldeploy.release.preflight import clock_warning, require_docker, require_room, torn_warning
-from mldeploy.release.reconcile import settle
+from mldeploy.release.reconcile import foresee, settle
 from mldeploy.release.retention import clean
 from mldeploy.release.secrets import give_secrets
 from mldeploy.release.settings import Settings, settings_for, write_settings
@@ -103,14 +103,23 @@ def plan_ship(bundle: Bundle, host: str, config: Config, *, watch_seconds: float
         require_room(host, facts)
         delivery = delivery_of(bundle, config, facts.architecture)
         stored = stored_model(bundle, config.model)
-        state = read_state(ssh, config.app.name or bundle.manifest.name, network_of(facts))
+        found = read_state(ssh, config.app.name or bundle.manifest.name, network_of(facts))
+        state = foresee(ssh, found)
         image = delivery.reference(ssh)
         watch = Watch.of(config, watch_seconds)
         settings = settings_for(config.app, image, stored)
         op = _operation(ssh, state, facts, bundle, settings, watch, time.monotonic())
         steps = _steps(op, state, settings, _site(config, host, state), delivery)
         final = _final_steps(op, state, facts, FirstKey(ssh, op.folder, settings))
-        return [*delivery.steps(), *setup_steps(ssh, facts), *steps, *final]
+        return [*delivery.steps(), *setup_steps(ssh, facts), *_settling(found), *steps, *final]
+
+
+def _settling(found: AppState) -> list[Step]:
+    """What `settle` will do, as a step of a plan."""
+    cut_off = found.history.interrupted
+    if cut_off is None:
+        return []
+    return [Step(f"end the {cut_off.action} of {cut_off.release} that {cut_off.by} left interrupted", lambda: None)]
 
 
 @dataclass

@@ -323,6 +323,13 @@ def test_logs_are_those_of_the_release_that_serves(first_serves: Site) -> None:
     unknown = mldeploy(site.folder, "logs", "r999")
     assert unknown.exit_code == 2
     assert "there is no release 'r999'" in unknown.stderr
+    never = mldeploy(site.folder, "logs", "--since", "nonsense")
+    assert never.exit_code == 2
+    assert "cannot be had" in never.stderr
+    failed = next(release for release, state in site.releases().items() if state == "failed")
+    gone = mldeploy(site.folder, "logs", failed)
+    assert gone.exit_code == 2
+    assert "No such container" in gone.stderr
 
 
 def test_a_prepared_host_is_not_prepared_again(first_serves: Site) -> None:

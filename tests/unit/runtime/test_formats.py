@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from mldeploy_runtime.batching import Limits
 from mldeploy_runtime.http import conversions
 from mldeploy_runtime.http.formats import question
 from tests.unit.runtime.bundles import Row, mixed_bundle, mixed_probability, numeric_bundle, regressor_bundle
@@ -185,7 +186,7 @@ def test_a_flood_of_rows_never_becomes_objects(app: InProcess) -> None:
 def test_large_tables_wait_for_each_other_up_to_a_limit_and_small_ones_for_none(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    app = InProcess(mixed_bundle)
+    app = InProcess(mixed_bundle, limits=Limits(queue_seconds=100.0))
     go_on, at_work, most_at_work = threading.Event(), 0, 0
 
     def slowly(body: bytes, *rest: Any) -> bytes:

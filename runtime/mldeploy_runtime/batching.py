@@ -34,10 +34,11 @@ if TYPE_CHECKING:
 USUAL_REQUEST = (50e-6, 5e-6)
 USUAL_RUN = (20e-6, 2e-6)
 REQUESTS_AT_FIRST = 0.1
-# A moment in which the machine did something else leaves more waiting than may wait at a server that is always behind:
-# so many times as much may, where it had nothing to do within so many seconds.
-MOST_BURST = 3.0
+# A moment in which the machine did something else leaves more waiting than may wait at a server that is behind all the
+# time: so many times as much may, where a turn was short, or nothing came, within so many seconds.
+MOST_BURST = 2.0
 BURST_SECONDS = 0.1
+SHORT_TURN_SECONDS = 0.01
 OVERLOADED = "overloaded"
 RETRY_SOON = ((b"retry-after", b"1"),)
 # So many runs look for the rows that the graph fails on; what they leave together fails together.
@@ -48,7 +49,7 @@ MOST_RUNS_TO_FIND_FAILURES = 1000
 class Limits:
     """`shared_rows`: a run takes no further request beyond these. `inline_seconds`: a run estimated longer goes to a
     thread. `queue_requests`, `queue_seconds`: no further request is let in while so many, or so much work, wait for
-    the next run, or three times as much work where the server was idle just before; what comes during that work waits
+    the next run, or twice as much work where the server was not behind just before; what comes during that work waits
     for its end and then for as much again. `deadline_seconds`: one that waits for a thread longer than this is given
     up."""
 
@@ -138,9 +139,9 @@ class Batcher:
         self._in_thread = False
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="inference")
         self._clock = clock
-        # When what is now in hand was begun with, when there was last nothing in hand, and whether the whole cost of
-        # what is in hand will yet be seen.
-        self._begun = self._idle = clock()
+        # When what is now in hand was begun with, when a turn last ended, when the server was last not behind, and
+        # whether the whole cost of what is in hand will yet be seen.
+        self._begun = self._ended = self._calm = clock()
         self._weighing = False
         self.run_cost = Cost(*USUAL_RUN)
         self.whole_cost = Cost(*USUAL_REQUEST, REQUESTS_AT_FIRST)
@@ -151,7 +152,9 @@ class Batcher:
         if self.is_full():
             raise self.refusal()
         if not (self._waiting or self._in_thread or self._weighing):
-            self._begun = self._idle = self._clock()
+            self._begun = now = self._clock()
+            if now > self._ended + BURST_SECONDS:
+                self._calm = now
 
     def is_full(self) -> bool:
         """Whether no more is to be let in."""
@@ -161,7 +164,7 @@ class Batcher:
         seconds = self.whole_cost.of(waiting, self._waiting_rows)
         if seconds <= limits.queue_seconds:
             return False
-        return seconds > MOST_BURST * limits.queue_seconds or self._clock() > self._idle + BURST_SECONDS
+        return seconds > MOST_BURST * limits.queue_seconds or self._clock() > self._calm + BURST_SECONDS
 
     def discount(self, seconds: float) -> None:
         """So long was spent on refusing, which is no part of what answers cost."""
@@ -225,7 +228,9 @@ class Batcher:
             self._weighing = False
             now = self._clock()
             self.whole_cost.observe(now - self._begun, requests, rows)
-            self._begun = now
+            if now < self._begun + SHORT_TURN_SECONDS:
+                self._calm = now
+            self._begun = self._ended = now
 
         self._weighing = True
         asyncio.get_running_loop().call_soon(weigh)

@@ -30,7 +30,7 @@ MOST_FILE_BYTES = 64 * 1024 * 1024
 PARTS = 16
 PLAIN, COMPRESSED = ".jsonl", ".jsonl.gz"
 KEEPER = ".keeper"
-# Where nothing else computes; asked for before anything is imported, as imports take long.
+# Compresses a file while nothing else wants the processor, which it says first: its imports alone take long.
 COMPRESS = """
 import os, runpy, sys
 os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
